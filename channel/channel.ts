@@ -1,0 +1,139 @@
+import type { ChannelAccountId, PaymentId } from '#domain/id'
+import type { Method, NextAction } from '#domain/method'
+import type { Money } from '#domain/money'
+import type { PaymentFacts, VerifiedNotification } from '#domain/notification'
+import type { RecordExchange } from './http.ts'
+
+/**
+ * One vendor's protocol for one account of ours: the strategy.
+ *
+ * Implementations keep no state that must survive; they are built by the registry from a stored row and
+ * thrown away when the row changes. A part that a vendor does not have is absent.
+ */
+export interface Channel {
+  readonly capabilities: Capabilities
+  /** The vendor's names for this account, compared with every message about a payment. */
+  readonly identity: Readonly<Record<string, string>>
+
+  /**
+   * Builds what will be sent to create a payment, without sending it.
+   *
+   * The caller stores it first: a repeat after an unknown answer, and a renewed credential, must be
+   * byte-identical. Throws nothing for valid requests; `refused` for one that the vendor would refuse.
+   */
+  preparePayment(request: PaymentRequest): PrepareOutcome
+  /** Sends what was prepared, or signs it for the client where the vendor has no call. */
+  createPayment(prepared: PreparedPayment, record: RecordExchange): Promise<CreateOutcome>
+  queryPayment(payment: PaymentReference, record: RecordExchange): Promise<QueryOutcome>
+  /** Absent where the vendor has no close: then deadline + margin + query are the proof. */
+  closePayment?(payment: PaymentReference, record: RecordExchange): Promise<CloseOutcome>
+
+  /** Verifies and reads a callback. Never throws for bad input: that is `rejected`. */
+  readCallback(callback: RawCallback): Promise<CallbackReading>
+  /** The exact bytes that this vendor expects. */
+  acknowledge(answer: Answer): Response
+
+  /** Asks the vendor for its current keys, where they rotate by download. */
+  fetchKeys?(record: RecordExchange): Promise<readonly FetchedKey[]>
+}
+
+export interface Capabilities {
+  readonly methods: readonly Method[]
+  readonly close: boolean
+  readonly refund: boolean
+  readonly bill: boolean
+  /** Seconds; a payment's own deadline must lie between them. */
+  readonly expiresInSecondsMin: number
+  readonly expiresInSecondsMax: number
+  /** Seconds that a credential lives, by method; then it is renewed with the stored request. */
+  readonly credentialSeconds: Readonly<Partial<Record<Method, number>>>
+  /** Seconds after creation at which a pending payment is queried. */
+  readonly queryPaceSeconds: readonly number[]
+}
+
+export interface PaymentRequest {
+  readonly paymentId: PaymentId
+  readonly method: Method
+  readonly amount: Money
+  readonly subject: string
+  readonly clientIp: string
+  readonly expiresAt: Date
+  readonly callbackUrl: string
+  readonly payerOpenId?: string
+  readonly returnUrl?: string
+}
+
+/** What is stored on the payment before the first call. */
+export interface PreparedPayment {
+  readonly paymentId: PaymentId
+  readonly method: Method
+  /** The exact text to send: a body, or a canonical form. */
+  readonly body: string
+  /** The vendor's transaction time where it is part of the number (UnionPay `txnTime`). */
+  readonly vendorTime?: string
+  readonly returnUrl?: string
+}
+
+export type PrepareOutcome =
+  | { readonly kind: 'prepared'; readonly prepared: PreparedPayment }
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+
+/** `unknown` is not a failure: the vendor may have created it. Query, or repeat the same bytes. */
+export type CreateOutcome =
+  | { readonly kind: 'created'; readonly nextAction: NextAction; readonly channelPaymentId?: string }
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  | { readonly kind: 'unknown'; readonly cause: string }
+
+export interface PaymentReference {
+  readonly paymentId: PaymentId
+  readonly vendorTime?: string
+  readonly channelPaymentId?: string
+}
+
+/** `absent`: the vendor knows no such payment, which proves nothing about the future. */
+export type QueryOutcome =
+  | { readonly kind: 'found'; readonly facts: PaymentFacts }
+  | { readonly kind: 'absent'; readonly code: string }
+  | { readonly kind: 'unknown'; readonly cause: string }
+
+/** Only `closed` proves that nobody can pay any more. */
+export type CloseOutcome =
+  | { readonly kind: 'closed'; readonly proof: string }
+  | { readonly kind: 'paid'; readonly facts: PaymentFacts }
+  | { readonly kind: 'unknown'; readonly cause: string }
+
+/** A callback as it came in. Header names are lower case. */
+export interface RawCallback {
+  readonly account: ChannelAccountId
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+}
+
+export type RejectionReason =
+  | 'header_missing'
+  | 'header_malformed'
+  | 'content_type'
+  | 'stale'
+  | 'unknown_serial'
+  | 'probe'
+  | 'bad_signature'
+  | 'decrypt_failed'
+
+export type CallbackReading =
+  | { readonly kind: 'verified'; readonly notification: VerifiedNotification }
+  | {
+      readonly kind: 'rejected'
+      readonly reason: RejectionReason
+      /** What was verified, cut short, to explain "signature failed". Holds no secret. */
+      readonly explanation: string
+    }
+
+/** `unavailable`: genuine perhaps, but not stored; the vendor must repeat. */
+export type Answer = 'stored' | 'refused' | 'rejected' | 'unavailable'
+
+export interface FetchedKey {
+  readonly serial: string
+  readonly pem: string
+  readonly validFrom: Date
+  readonly validUntil: Date
+}

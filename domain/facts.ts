@@ -1,0 +1,70 @@
+import type { NotificationFacts, PaymentFacts, VendorState } from './notification.ts'
+
+/** Facts as a JSON column holds them: amounts as text, times as RFC 3339. */
+export type StoredFacts = Readonly<Record<string, unknown>>
+
+/** Turns facts into JSON values with sorted keys, so that equal facts are equal text. */
+export function storeFacts(facts: NotificationFacts): StoredFacts {
+  const entries = Object.entries(facts)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]): [string, unknown] => [key, storable(value)])
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(entries)
+}
+
+function storable(value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString()
+  if (value instanceof Date) return value.toISOString()
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  }
+  return value
+}
+
+/** SHA-256 of the facts, in hex: tells a repeat from another message under the same event key. */
+export function digestFacts(stored: StoredFacts): string {
+  return new Bun.CryptoHasher('sha256').update(JSON.stringify(stored)).digest('hex')
+}
+
+const VENDOR_STATES = ['success', 'not_yet', 'closed', 'failed', 'money_moved'] as const
+
+const parseVendorState = (value: unknown): VendorState =>
+  VENDOR_STATES.find((state) => state === value) ?? 'unknown'
+
+/** Reads payment facts back from the column; `undefined` when the row is about something else. */
+export function parsePaymentFacts(stored: StoredFacts): PaymentFacts | undefined {
+  if (stored['kind'] !== 'payment') return undefined
+  return {
+    kind: 'payment',
+    paymentNumber: text(stored['paymentNumber']) ?? '',
+    identity: record(stored['identity']),
+    vendorState: parseVendorState(stored['vendorState']),
+    vendorStateText: text(stored['vendorStateText']) ?? '',
+    ...optional('channelPaymentId', text(stored['channelPaymentId'])),
+    ...optional('amountMinor', minor(stored['amountMinor'])),
+    ...optional('currency', text(stored['currency'])),
+    ...optional('paidAt', moment(stored['paidAt'])),
+  }
+}
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+
+const minor = (value: unknown): bigint | undefined =>
+  typeof value === 'string' && /^\d+$/.test(value) ? BigInt(value) : undefined
+
+const moment = (value: unknown): Date | undefined =>
+  typeof value === 'string' ? new Date(value) : undefined
+
+function record(value: unknown): Readonly<Record<string, string>> {
+  if (typeof value !== 'object' || value === null) return {}
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, String(item)]))
+}
+
+function optional<Name extends string, T>(
+  name: Name,
+  value: T | undefined,
+): Partial<Record<Name, T>> {
+  const object: Partial<Record<Name, T>> = {}
+  if (value !== undefined) object[name] = value
+  return object
+}

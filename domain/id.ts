@@ -1,0 +1,67 @@
+import { mint } from './brand.ts'
+import type { Brand } from './brand.ts'
+
+export type MerchantId = Brand<string, 'MerchantId'>
+export type VendorMerchantId = Brand<string, 'VendorMerchantId'>
+export type ChannelAccountId = Brand<string, 'ChannelAccountId'>
+export type ChannelKeyId = Brand<string, 'ChannelKeyId'>
+export type OrderId = Brand<string, 'OrderId'>
+/** Also the merchant order number that we send to the vendor. */
+export type PaymentId = Brand<string, 'PaymentId'>
+export type NotificationId = Brand<string, 'NotificationId'>
+export type PointsGrantId = Brand<string, 'PointsGrantId'>
+export type CaseId = Brand<string, 'CaseId'>
+export type ApiKeyId = Brand<string, 'ApiKeyId'>
+
+const prefix = {
+  merchant: 'm',
+  vendorMerchant: 'v',
+  channelAccount: 'a',
+  channelKey: 'k',
+  order: 'o',
+  payment: 'p',
+  notification: 'n',
+  pointsGrant: 'g',
+  openCase: 'c',
+  apiKey: 'y',
+  log: 'l',
+} as const
+
+const LETTERS_AFTER_PREFIX = 25
+
+/**
+ * A new id: a letter and a UUIDv7 in base 36, 26 letters and digits.
+ *
+ * It sorts by time, and every vendor takes it as an order number (UnionPay 8 to 32 letters and digits).
+ */
+function newId(letter: string): string {
+  const hex = Bun.randomUUIDv7().replaceAll('-', '')
+  return letter + BigInt(`0x${hex}`).toString(36).padStart(LETTERS_AFTER_PREFIX, '0')
+}
+
+export const newMerchantId = (): MerchantId => mint(newId(prefix.merchant))
+export const newVendorMerchantId = (): VendorMerchantId => mint(newId(prefix.vendorMerchant))
+export const newChannelAccountId = (): ChannelAccountId => mint(newId(prefix.channelAccount))
+export const newChannelKeyId = (): ChannelKeyId => mint(newId(prefix.channelKey))
+export const newOrderId = (): OrderId => mint(newId(prefix.order))
+export const newPaymentId = (): PaymentId => mint(newId(prefix.payment))
+export const newNotificationId = (): NotificationId => mint(newId(prefix.notification))
+export const newPointsGrantId = (): PointsGrantId => mint(newId(prefix.pointsGrant))
+export const newCaseId = (): CaseId => mint(newId(prefix.openCase))
+export const newApiKeyId = (): ApiKeyId => mint(newId(prefix.apiKey))
+export const newLogId = (): string => newId(prefix.log)
+
+const isId = (letter: string, text: string): boolean =>
+  text.startsWith(letter) && /^[a-z][0-9a-z]{25}$/.test(text)
+
+/** Reads an id that came back from a vendor or a URL. */
+export const parsePaymentId = (text: string): PaymentId | undefined =>
+  isId(prefix.payment, text) ? mint(text) : undefined
+
+/** Reads the account of a callback address. */
+export const parseChannelAccountId = (text: string): ChannelAccountId | undefined =>
+  isId(prefix.channelAccount, text) ? mint(text) : undefined
+
+/** Reads a merchant id of a command or a job. */
+export const parseMerchantId = (text: string): MerchantId | undefined =>
+  isId(prefix.merchant, text) ? mint(text) : undefined

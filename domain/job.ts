@@ -1,0 +1,44 @@
+import type { MerchantId, NotificationId, PaymentId, PointsGrantId } from './id.ts'
+
+/** Every payload names one merchant and ids; a job reads the rows again. */
+export interface OrderStatusJob {
+  readonly merchantId: MerchantId
+  readonly notificationIds: readonly NotificationId[]
+}
+
+export interface PointsAwardJob {
+  readonly merchantId: MerchantId
+  readonly grantId: PointsGrantId
+}
+
+/** The second consumer of both messages: proves that what had to happen has happened. */
+export interface CompensationJob {
+  readonly merchantId: MerchantId
+  readonly notificationIds?: readonly NotificationId[]
+  readonly paymentIds?: readonly PaymentId[]
+  readonly grantIds?: readonly PointsGrantId[]
+}
+
+export interface PaymentQueryJob {
+  readonly merchantId: MerchantId
+  readonly paymentId: PaymentId
+}
+
+export interface JobByQueue {
+  readonly 'order-status': OrderStatusJob
+  readonly 'points-award': PointsAwardJob
+  readonly compensation: CompensationJob
+  readonly 'payment-query': PaymentQueryJob
+}
+
+export type QueueName = keyof JobByQueue
+
+export const QUEUE_NAMES: readonly QueueName[] = [
+  'order-status',
+  'points-award',
+  'compensation',
+  'payment-query',
+]
+
+/** Every queue has its own dead-letter queue. */
+export const deadLetterOf = (queue: QueueName): string => `${queue}-dead`

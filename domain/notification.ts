@@ -1,0 +1,78 @@
+import type { Brand } from './brand.ts'
+import { mint } from './brand.ts'
+
+/** What a vendor's state value means for money (payment rules, section 3). Unknown only reschedules. */
+export type VendorState = 'success' | 'not_yet' | 'closed' | 'failed' | 'money_moved' | 'unknown'
+
+/**
+ * What a verified vendor message says about a payment, in our words. Also the result of a query.
+ *
+ * `identity` holds the vendor's own names for the account that was paid (mchid and appid, app_id and
+ * seller_id, merId, app): the worker compares all of them with the account's.
+ */
+export interface PaymentFacts {
+  readonly kind: 'payment'
+  /** The merchant order number as the vendor sent it; perhaps not one of ours. */
+  readonly paymentNumber: string
+  readonly identity: Readonly<Record<string, string>>
+  readonly vendorState: VendorState
+  /** The vendor's own word for the state, for people. */
+  readonly vendorStateText: string
+  readonly channelPaymentId?: string
+  /** As sent: an amount that we cannot read exactly is no amount. */
+  readonly amountMinor?: bigint
+  readonly currency?: string
+  /** The vendor's time of payment. */
+  readonly paidAt?: Date
+}
+
+/** Genuine news that is not about a payment's result: refunds (until they are built) and unknown kinds. */
+export interface OtherFacts {
+  readonly kind: 'other'
+  readonly eventType: string
+  readonly paymentNumber?: string
+}
+
+/** A genuine message that we could not understand. It is kept and a person looks at it. */
+export interface UnreadableFacts {
+  readonly kind: 'unreadable'
+  readonly reason: string
+}
+
+export type NotificationFacts = PaymentFacts | OtherFacts | UnreadableFacts
+
+export interface NotificationContent {
+  /** Identity of the event (payment rules, section 2); a repeat has the same one. */
+  readonly eventKey: string
+  /** Serial of the vendor's key that signed it. */
+  readonly keySerial: string
+  readonly facts: NotificationFacts
+}
+
+/** The verified content of a callback. Only a channel that has checked the signature mints one. */
+export type VerifiedNotification = Brand<NotificationContent, 'VerifiedNotification'>
+
+export const mintVerified = (content: NotificationContent): VerifiedNotification => mint(content)
+
+/** What the template answers for: success, a definite failure of a payment, or any other news. */
+export type Judgement = 'success' | 'failed' | 'other'
+
+/**
+ * Judges a verified notification (payment rules, section 1).
+ *
+ * A payment result other than success is refused, so that the vendor repeats it; a state that we do not
+ * know is other news, because it is neither.
+ */
+export function judge(notification: VerifiedNotification): Judgement {
+  const facts = notification.facts
+  if (facts.kind !== 'payment') return 'other'
+  switch (facts.vendorState) {
+    case 'success':
+      return 'success'
+    case 'failed':
+    case 'not_yet':
+      return 'failed'
+    default:
+      return 'other'
+  }
+}

@@ -1,0 +1,78 @@
+import { assert } from './assert.ts'
+
+export type PaymentState = 'created' | 'pending' | 'paid' | 'closed'
+export type OrderState = 'unpaid' | 'paid' | 'closed' | 'partly_refunded' | 'refunded'
+export type PointsGrantState = 'pending' | 'sent' | 'granted' | 'void' | 'refused' | 'taken' | 'short'
+export type NotificationState = 'received' | 'applied' | 'quarantined'
+export type CaseState = 'open' | 'resolved'
+
+/** How a paid payment stands to its order: it pays it, it came twice, or the order was closed before. */
+export type Disposition = 'counted' | 'excess' | 'late'
+
+/** What told us that money moved. */
+export type Witness = 'callback' | 'query' | 'operator'
+
+type Moves<State extends string> = Readonly<Record<State, readonly State[]>>
+
+/** Payment rules, section 4. */
+export const paymentMoves: Moves<PaymentState> = {
+  // A callback can overtake the answer of the call that created the payment.
+  created: ['pending', 'paid', 'closed'],
+  pending: ['paid', 'closed'],
+  paid: [],
+  // A customer can pay in the second we close. The money is real: take it, then follow the policy.
+  closed: ['paid'],
+}
+
+/** Payment rules, section 4. */
+export const orderMoves: Moves<OrderState> = {
+  unpaid: ['paid', 'closed'],
+  closed: ['paid'],
+  paid: ['partly_refunded', 'refunded'],
+  partly_refunded: ['refunded'],
+  refunded: [],
+}
+
+/** Payment rules, section 4: grants end `granted` or `void`, revokes `taken` or `short`. */
+export const pointsGrantMoves: Moves<PointsGrantState> = {
+  pending: ['sent', 'void'],
+  sent: ['granted', 'refused', 'taken', 'short'],
+  refused: ['pending'],
+  granted: [],
+  void: [],
+  taken: [],
+  short: [],
+}
+
+export const notificationMoves: Moves<NotificationState> = {
+  received: ['applied', 'quarantined'],
+  // An operator who has decided the case lets it be applied again.
+  quarantined: ['received'],
+  applied: [],
+}
+
+export const caseMoves: Moves<CaseState> = { open: ['resolved'], resolved: [] }
+
+export type StateSubject =
+  | 'payment'
+  | 'customer_order'
+  | 'points_grant'
+  | 'notification'
+  | 'open_case'
+
+/** All state tables by the table that holds the state. The database trigger is made from this. */
+export const movesBySubject: Readonly<Record<StateSubject, Moves<string>>> = {
+  payment: paymentMoves,
+  customer_order: orderMoves,
+  points_grant: pointsGrantMoves,
+  notification: notificationMoves,
+  open_case: caseMoves,
+}
+
+export const canMovePayment = (from: PaymentState, to: PaymentState): boolean =>
+  paymentMoves[from].includes(to)
+
+/** Throws on an illegal move: that is a bug of ours, never a vendor's doing. */
+export function assertPaymentMove(from: PaymentState, to: PaymentState): void {
+  assert(canMovePayment(from, to), `a payment cannot move from ${from} to ${to}`)
+}
