@@ -80,7 +80,11 @@ export type PrepareOutcome =
 
 /** `unknown` is not a failure: the vendor may have created it. Query, or repeat the same bytes. */
 export type CreateOutcome =
-  | { readonly kind: 'created'; readonly nextAction: NextAction; readonly channelPaymentId?: string }
+  | {
+      readonly kind: 'created'
+      readonly nextAction: NextAction
+      readonly channelPaymentId?: string
+    }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
   | { readonly kind: 'unknown'; readonly cause: string }
 

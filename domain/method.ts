@@ -13,7 +13,11 @@ export const METHODS: readonly Method[] = [
 
 /** What the shop's page or app must do next (design, section 5). */
 export type NextAction =
-  | { readonly type: 'form'; readonly action: string; readonly fields: Readonly<Record<string, string>> }
+  | {
+      readonly type: 'form'
+      readonly action: string
+      readonly fields: Readonly<Record<string, string>>
+    }
   | { readonly type: 'redirect'; readonly url: string }
   | { readonly type: 'qr_code'; readonly content: string }
   | { readonly type: 'sdk'; readonly params: Readonly<Record<string, string>> }

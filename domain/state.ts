@@ -2,7 +2,8 @@ import { assert } from './assert.ts'
 
 export type PaymentState = 'created' | 'pending' | 'paid' | 'closed'
 export type OrderState = 'unpaid' | 'paid' | 'closed' | 'partly_refunded' | 'refunded'
-export type PointsGrantState = 'pending' | 'sent' | 'granted' | 'void' | 'refused' | 'taken' | 'short'
+export type PointsGrantState =
+  'pending' | 'sent' | 'granted' | 'void' | 'refused' | 'taken' | 'short'
 export type NotificationState = 'received' | 'applied' | 'quarantined'
 export type CaseState = 'open' | 'resolved'
 
@@ -54,11 +55,7 @@ export const notificationMoves: Moves<NotificationState> = {
 export const caseMoves: Moves<CaseState> = { open: ['resolved'], resolved: [] }
 
 export type StateSubject =
-  | 'payment'
-  | 'customer_order'
-  | 'points_grant'
-  | 'notification'
-  | 'open_case'
+  'payment' | 'customer_order' | 'points_grant' | 'notification' | 'open_case'
 
 /** All state tables by the table that holds the state. The database trigger is made from this. */
 export const movesBySubject: Readonly<Record<StateSubject, Moves<string>>> = {
