@@ -1,3 +1,7 @@
+import type { Clock } from '#domain/time'
+import { isAllowedUrl } from './host.ts'
+import { redact } from './redact.ts'
+
 /** One HTTP exchange with a vendor, redacted: what the transaction log keeps. */
 export interface Exchange {
   readonly kind: 'create' | 'query' | 'close' | 'key'
@@ -14,3 +18,162 @@ export interface Exchange {
 
 /** Takes an exchange for the transaction log. Never throws. */
 export type RecordExchange = (exchange: Exchange) => void
+
+/** The part of `fetch` that we use, so that a test can stand in for it. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+
+export interface HttpOptions {
+  readonly clock: Clock
+  readonly fetch: Fetch
+  readonly localHosts: readonly string[]
+  readonly record: RecordExchange
+  /** From the first byte sent to the last byte read, however slowly the vendor drips. */
+  readonly timeoutMs: number
+  readonly responseBytesMax: number
+}
+
+export interface HttpRequest {
+  readonly kind: Exchange['kind']
+  readonly method: 'GET' | 'POST'
+  readonly url: string
+  /** Never recorded: `Authorization` is among them. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: Uint8Array<ArrayBuffer>
+}
+
+/** `connection`: nothing was answered. After `timeout` or `too_large` the vendor may have acted. */
+export type NoAnswerCause = 'host_refused' | 'connection' | 'timeout' | 'too_large'
+
+export interface Answered {
+  readonly kind: 'answered'
+  readonly status: number
+  /** Names are lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+}
+
+export type HttpOutcome = Answered | { readonly kind: 'no_answer'; readonly cause: NoAnswerCause }
+
+/** Trouble at the vendor or on the way to it, where no outcome can carry it. Try again. */
+export class ChannelUnavailable extends Error {
+  override readonly name = 'ChannelUnavailable'
+}
+
+/**
+ * Sends one request to a vendor and reads the whole answer, within limits.
+ *
+ * Redirects are answers and are not followed: a vendor's API has none, and a signed request must not
+ * travel to a host that an answer names. Every exchange is recorded, redacted, also when there is no answer.
+ */
+export async function sendHttp(options: HttpOptions, request: HttpRequest): Promise<HttpOutcome> {
+  const startedAt = options.clock.now()
+  const { outcome, error } = isAllowedUrl(request.url, options.localHosts)
+    ? await exchange(options, request)
+    : noAnswer('host_refused')
+  options.record({
+    kind: request.kind,
+    method: request.method,
+    url: redact(request.url),
+    requestBody: recorded(request.body),
+    ...(outcome.kind === 'answered' ? { status: outcome.status } : {}),
+    responseBody: outcome.kind === 'answered' ? recorded(outcome.body) : '',
+    ...(error === undefined ? {} : { error }),
+    startedAt,
+    elapsedMs: options.clock.now().getTime() - startedAt.getTime(),
+  })
+  return outcome
+}
+
+const recorded = (body: Uint8Array | undefined): string => redact(new TextDecoder().decode(body))
+
+interface Attempt {
+  readonly outcome: HttpOutcome
+  readonly error?: string
+}
+
+const noAnswer = (cause: NoAnswerCause, detail?: string): Attempt => ({
+  outcome: { kind: 'no_answer', cause },
+  error: detail === undefined ? cause : `${cause}: ${detail}`,
+})
+
+async function exchange(options: HttpOptions, request: HttpRequest): Promise<Attempt> {
+  const deadline = new Deadline(options.timeoutMs)
+  try {
+    const response = await deadline.race(
+      options.fetch(request.url, {
+        method: request.method,
+        headers: { ...request.headers },
+        redirect: 'manual',
+        signal: deadline.signal,
+        ...(request.body === undefined ? {} : { body: request.body }),
+      }),
+    )
+    const body = await readLimited(response, options.responseBytesMax, deadline)
+    if (body === undefined) return noAnswer('too_large')
+    const headers = Object.fromEntries(response.headers)
+    return { outcome: { kind: 'answered', status: response.status, headers, body } }
+  } catch (error) {
+    // Every way in which a network can fail ends here; none of them says what the vendor did.
+    return deadline.signal.aborted ? noAnswer('timeout') : noAnswer('connection', errorCode(error))
+  } finally {
+    deadline.end()
+  }
+}
+
+/** Reads at most `bytesMax`; stops reading and answers `undefined` at the first byte above. */
+async function readLimited(
+  response: Response,
+  bytesMax: number,
+  deadline: Deadline,
+): Promise<Uint8Array | undefined> {
+  const reader = response.body?.getReader()
+  if (reader === undefined) return new Uint8Array()
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for (;;) {
+    const { done, value } = await deadline.race(reader.read())
+    if (done) return Buffer.concat(chunks)
+    bytes += value.length
+    if (bytes > bytesMax) {
+      await reader.cancel()
+      return undefined
+    }
+    chunks.push(value)
+  }
+}
+
+/** An absolute end for a whole exchange, also against a `fetch` that does not listen to its signal. */
+class Deadline {
+  readonly #controller = new AbortController()
+  readonly #expired: Promise<never>
+  readonly #timer: ReturnType<typeof setTimeout>
+
+  constructor(timeoutMs: number) {
+    const { promise, reject } = Promise.withResolvers<never>()
+    this.#expired = promise
+    // Nobody may be racing at the moment it expires; that is no unhandled rejection.
+    promise.catch(() => undefined)
+    this.#timer = setTimeout(() => {
+      this.#controller.abort()
+      reject(new Error('deadline passed'))
+    }, timeoutMs)
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  race<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#expired])
+  }
+
+  end(): void {
+    clearTimeout(this.#timer)
+  }
+}
+
+/** Only the code: messages of network errors may quote the whole address. */
+function errorCode(error: unknown): string {
+  if (typeof error === 'object' && error !== null && 'code' in error) return String(error.code)
+  return error instanceof Error ? error.name : 'unknown error'
+}

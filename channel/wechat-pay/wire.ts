@@ -1,0 +1,148 @@
+import { parseMinor } from '#domain/money'
+import type { OtherFacts, PaymentFacts, VendorState } from '#domain/notification'
+import { parseRfc3339 } from '#domain/time'
+import { z } from 'zod'
+import { openSealed } from '../crypto-native.ts'
+import type { NativeSymmetricKey } from '../crypto-native.ts'
+import { decodeBase64, utf8 } from '../crypto.ts'
+import { parseJson } from '../json.ts'
+
+/**
+ * The vendor's JSON in its own words, and what it means in ours.
+ *
+ * Ids must be text: a number of 28 digits has lost digits before we see it. Fields that we do not need are
+ * not looked at, so that a value the vendor invents tomorrow does not make a payment unreadable.
+ */
+
+/** WeChat Pay dossier, sections 3.2 and 4: the order object of a query and of a payment notification. */
+const orderSchema = z.object({
+  appid: z.string(),
+  mchid: z.string(),
+  out_trade_no: z.string().min(1),
+  trade_state: z.string().min(1),
+  transaction_id: z.string().nullish(),
+  success_time: z.string().nullish(),
+  amount: z.object({ total: z.unknown(), currency: z.string().nullish() }).nullish(),
+})
+
+/** WeChat Pay dossier, section 1.8. */
+const SEALED_ALGORITHM = 'AEAD_AES_256_GCM'
+
+const sealedSchema = z.object({
+  algorithm: z.literal(SEALED_ALGORITHM),
+  ciphertext: z.string(),
+  nonce: z.string(),
+  // Missing, null and empty mean the same (dossier, section 4.1).
+  associated_data: z.string().nullish(),
+})
+
+export type SealedField = z.infer<typeof sealedSchema>
+
+/** WeChat Pay dossier, section 4.1. */
+const envelopeSchema = z.object({
+  id: z.string().min(1).max(64),
+  event_type: z.string().min(1).max(64),
+  resource: sealedSchema,
+})
+
+export type Envelope = z.infer<typeof envelopeSchema>
+
+const errorSchema = z.object({ code: z.string().min(1), message: z.string().optional() })
+
+const certificatesSchema = z.object({
+  data: z.array(z.object({ serial_no: z.string(), encrypt_certificate: sealedSchema })).max(100),
+})
+
+const prepaySchema = z.object({
+  prepay_id: z.string().min(1).optional(),
+  code_url: z.string().min(1).optional(),
+  h5_url: z.string().min(1).optional(),
+})
+
+export const parseEnvelope = (bytes: Uint8Array): Envelope | undefined =>
+  envelopeSchema.safeParse(parseJson(bytes)).data
+
+/** The vendor's refusal; `undefined` for pages of a proxy and empty bodies (dossier, section 1.10). */
+export const parseVendorError = (
+  bytes: Uint8Array,
+): { readonly code: string; readonly message: string } | undefined => {
+  const error = errorSchema.safeParse(parseJson(bytes)).data
+  return error && { code: error.code, message: error.message ?? '' }
+}
+
+export const parseCertificates = (bytes: Uint8Array) =>
+  certificatesSchema.safeParse(parseJson(bytes)).data?.data
+
+export const parsePrepay = (bytes: Uint8Array) => prepaySchema.safeParse(parseJson(bytes)).data
+
+/**
+ * Payment rules, section 3: what a state means for money.
+ *
+ * `REFUND` follows the first refund, also a partial one: the order was paid, and more it does not say.
+ * An unknown value only means that we ask again.
+ */
+const VENDOR_STATES: Readonly<Record<string, VendorState>> = {
+  SUCCESS: 'success',
+  REFUND: 'success',
+  NOTPAY: 'not_yet',
+  USERPAYING: 'not_yet',
+  ACCEPT: 'not_yet',
+  CLOSED: 'closed',
+  REVOKED: 'closed',
+  PAYERROR: 'failed',
+}
+
+/** The vendor's state in our words. */
+export const vendorStateOf = (state: string): VendorState =>
+  Object.hasOwn(VENDOR_STATES, state) ? (VENDOR_STATES[state] ?? 'unknown') : 'unknown'
+
+/**
+ * Reads an order object; `undefined` when it is none.
+ *
+ * The amount is `amount.total`, what the order cost, not `payer_total`, what was left after coupons
+ * (payment rules, section 2).
+ */
+export function parsePayment(bytes: Uint8Array): PaymentFacts | undefined {
+  const order = orderSchema.safeParse(parseJson(bytes)).data
+  if (order === undefined) return undefined
+  const amountMinor = parseMinor(order.amount?.total)
+  const paidAt = parseRfc3339(order.success_time ?? '')
+  return {
+    kind: 'payment',
+    paymentNumber: order.out_trade_no,
+    identity: { mchid: order.mchid, appid: order.appid },
+    vendorState: vendorStateOf(order.trade_state),
+    vendorStateText: order.trade_state,
+    ...(order.transaction_id ? { channelPaymentId: order.transaction_id } : {}),
+    ...(amountMinor === undefined ? {} : { amountMinor }),
+    ...(order.amount?.currency ? { currency: order.amount.currency } : {}),
+    ...(paidAt === undefined ? {} : { paidAt }),
+  }
+}
+
+const otherSchema = z.object({ out_trade_no: z.string().min(1) })
+
+/** News of another kind: only the number of the payment is read, where there is one. */
+export function parseOther(eventType: string, bytes: Uint8Array): OtherFacts {
+  const paymentNumber = otherSchema.safeParse(parseJson(bytes)).data?.out_trade_no
+  return { kind: 'other', eventType, ...(paymentNumber === undefined ? {} : { paymentNumber }) }
+}
+
+/** Opens a sealed field with the first key that fits; `undefined` when none does (dossier, section 1.8). */
+export function openField(
+  keys: readonly NativeSymmetricKey[],
+  field: SealedField,
+): Uint8Array | undefined {
+  const ciphertext = decodeBase64(field.ciphertext)
+  if (ciphertext === undefined) return undefined
+  const sealed = {
+    nonce: utf8(field.nonce),
+    associatedData: utf8(field.associated_data ?? ''),
+    ciphertext,
+  }
+  for (const key of keys) {
+    const opened = openSealed(key, sealed)
+    if (opened !== undefined) return opened
+  }
+  return undefined
+}

@@ -1,0 +1,28 @@
+import type { MerchantId } from '#domain/id'
+import { newCaseId } from '#domain/id'
+import type { Trx } from './database.ts'
+
+export interface NewCase {
+  readonly merchantId: MerchantId
+  readonly kind: string
+  readonly subject: string
+  readonly evidence: Readonly<Record<string, unknown>>
+}
+
+/** Opens cases for a person. One open case per kind and subject: a repeat adds nothing. */
+export async function openCases(trx: Trx, cases: readonly NewCase[]): Promise<void> {
+  if (cases.length === 0) return
+  await trx
+    .insertInto('open_case')
+    .values(
+      cases.map((item) => ({
+        merchant_id: item.merchantId,
+        id: newCaseId(),
+        kind: item.kind,
+        subject: item.subject,
+        evidence: JSON.stringify(item.evidence),
+      })),
+    )
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+}

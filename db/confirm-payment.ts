@@ -1,0 +1,361 @@
+import { sql } from 'kysely'
+import { assert, unreachable } from '#domain/assert'
+import { decideConfirmation, putsMoneyInDoubt } from '#domain/confirm'
+import type { Decision, PaymentView } from '#domain/confirm'
+import type { ChannelAccountId, MerchantId, NotificationId, OrderId, PaymentId } from '#domain/id'
+import { newPointsGrantId, parsePaymentId } from '#domain/id'
+import type { PaymentFacts } from '#domain/notification'
+import { pointsFor } from '#domain/points'
+import type { Disposition, Witness } from '#domain/state'
+import { openCases } from './case.ts'
+import type { NewCase } from './case.ts'
+import type { Trx } from './database.ts'
+import type { Jobs } from './job.ts'
+
+/** One witness's word about one payment. */
+export interface Claim {
+  readonly facts: PaymentFacts
+  readonly channelAccountId: ChannelAccountId
+  readonly notificationId?: NotificationId
+}
+
+export interface Outcome {
+  readonly claim: Claim
+  readonly decision: Decision
+}
+
+export interface ConfirmDeps {
+  readonly jobs: Jobs
+  readonly compensationSeconds: number
+  readonly now: () => Date
+}
+
+/** A guarded statement touched fewer rows than planned: someone was faster. Roll back and run again. */
+export class PlanChanged extends Error {
+  override readonly name = 'PlanChanged'
+}
+
+interface Locked extends PaymentView {
+  readonly id: PaymentId
+  readonly orderId: OrderId
+  readonly userId: string
+}
+
+interface Paid {
+  readonly payment: Locked
+  readonly disposition: Disposition
+  readonly number: string
+  readonly paidAt: Date
+}
+
+/** Rows of one transaction at most, so that locks stay short (payment rules, section 6). */
+export const CONFIRM_PAYMENTS_MAX = 300
+
+/**
+ * The one way a payment becomes paid, whoever the witness is. Runs in the caller's transaction.
+ *
+ * Locks orders, then their payments, each ascending by id; decides purely; writes with guarded statements
+ * whose row counts must equal the plan. Grants and jobs are in the same commit.
+ */
+export async function confirmPayment(
+  trx: Trx,
+  deps: ConfirmDeps,
+  merchantId: MerchantId,
+  claims: readonly Claim[],
+  witness: Witness,
+): Promise<readonly Outcome[]> {
+  assert(claims.length <= CONFIRM_PAYMENTS_MAX, `${claims.length} claims in one transaction`)
+  await sql`SELECT set_config('pingzhang.witness', ${witness}, true)`.execute(trx)
+  const payments = await lockPayments(trx, merchantId, claims)
+  const identities = await findIdentities(trx, merchantId, claims)
+  const owners = await findNumberOwners(trx, merchantId, claims)
+  const outcomes: Outcome[] = []
+  const paid: Paid[] = []
+  for (const claim of claims) {
+    const payment = findLocked(payments, claim)
+    const key = numberKey(claim.channelAccountId, claim.facts.channelPaymentId ?? '')
+    const decision = decideConfirmation({
+      facts: claim.facts,
+      channelAccountId: claim.channelAccountId,
+      identity: identities.get(claim.channelAccountId) ?? {},
+      payment,
+      vendorNumberOwner: owners.get(key),
+    })
+    outcomes.push({ claim, decision })
+    if (decision.kind === 'pay' && payment !== undefined) {
+      paid.push(toPaid(payment, claim, decision.disposition, deps.now()))
+      // The next claim of this batch must see what this one has decided.
+      owners.set(key, payment.id)
+      markPaid(payments, payment, claim)
+    }
+  }
+  await writePaid(trx, deps, merchantId, paid)
+  await writeDoubts(trx, merchantId, outcomes)
+  await openCases(trx, casesOf(merchantId, outcomes))
+  return outcomes
+}
+
+const numberKey = (account: string, number: string): string => `${account} ${number}`
+
+function findLocked(payments: Map<string, Locked>, claim: Claim): Locked | undefined {
+  return payments.get(claim.facts.paymentNumber)
+}
+
+function toPaid(payment: Locked, claim: Claim, disposition: Disposition, now: Date): Paid {
+  const number = claim.facts.channelPaymentId
+  assert(number !== undefined, `payment ${payment.id} is paid without a vendor number`)
+  return { payment, disposition, number, paidAt: claim.facts.paidAt ?? now }
+}
+
+function markPaid(payments: Map<string, Locked>, paid: Locked, claim: Claim): void {
+  const number = claim.facts.channelPaymentId
+  for (const [id, payment] of payments) {
+    if (payment.orderId !== paid.orderId) continue
+    const orderState = payment.orderState === 'unpaid' ? 'paid' : payment.orderState
+    const own = id === paid.id ? { state: 'paid' as const, channelPaymentId: number } : {}
+    payments.set(id, { ...payment, orderState, ...own })
+  }
+}
+
+async function lockPayments(
+  trx: Trx,
+  merchantId: MerchantId,
+  claims: readonly Claim[],
+): Promise<Map<string, Locked>> {
+  const ids = claims.map((claim) => parsePaymentId(claim.facts.paymentNumber))
+  const known = ids.filter((id) => id !== undefined)
+  if (known.length === 0) return new Map()
+  const plan = await trx
+    .selectFrom('payment')
+    .select('order_id')
+    .where('merchant_id', '=', merchantId)
+    .where('id', 'in', known)
+    .execute()
+  if (plan.length === 0) return new Map()
+  const orders = await trx
+    .selectFrom('customer_order')
+    .select(['id', 'state', 'user_id'])
+    .where('merchant_id', '=', merchantId)
+    .where('id', 'in', [...new Set(plan.map((row) => row.order_id))])
+    .orderBy('id')
+    .forNoKeyUpdate()
+    .execute()
+  const orderById = new Map(orders.map((order) => [order.id, order]))
+  // A statement of its own: it must see what the last holder of the order's lock has committed.
+  const rows = await trx
+    .selectFrom('payment')
+    .selectAll()
+    .where('merchant_id', '=', merchantId)
+    .where('order_id', 'in', [...orderById.keys()])
+    .orderBy('id')
+    .forNoKeyUpdate()
+    .execute()
+  return new Map(
+    rows.map((row) => {
+      const order = orderById.get(row.order_id)
+      assert(order !== undefined, `payment ${row.id} has no locked order`)
+      const locked: Locked = {
+        id: row.id,
+        orderId: row.order_id,
+        userId: order.user_id,
+        channelAccountId: row.channel_account_id,
+        amountMinor: row.amount,
+        currency: row.currency,
+        state: row.state,
+        channelPaymentId: row.channel_payment_id ?? undefined,
+        orderState: order.state,
+      }
+      return [row.id, locked]
+    }),
+  )
+}
+
+async function findIdentities(
+  trx: Trx,
+  merchantId: MerchantId,
+  claims: readonly Claim[],
+): Promise<Map<string, Record<string, string>>> {
+  const rows = await trx
+    .selectFrom('channel_account')
+    .select(['id', 'identity'])
+    .where('merchant_id', '=', merchantId)
+    .where('id', 'in', [...new Set(claims.map((claim) => claim.channelAccountId))])
+    .execute()
+  return new Map(rows.map((row) => [row.id, row.identity]))
+}
+
+async function findNumberOwners(
+  trx: Trx,
+  merchantId: MerchantId,
+  claims: readonly Claim[],
+): Promise<Map<string, string>> {
+  const numbers = claims.map((claim) => claim.facts.channelPaymentId)
+  const known = numbers.filter((number) => number !== undefined)
+  if (known.length === 0) return new Map()
+  const rows = await trx
+    .selectFrom('payment')
+    .select(['id', 'channel_account_id', 'channel_payment_id'])
+    .where('merchant_id', '=', merchantId)
+    .where('channel_account_id', 'in', [...new Set(claims.map((claim) => claim.channelAccountId))])
+    .where('channel_payment_id', 'in', known)
+    .execute()
+  return new Map(
+    rows.map((row) => [numberKey(row.channel_account_id, row.channel_payment_id ?? ''), row.id]),
+  )
+}
+
+async function writePaid(
+  trx: Trx,
+  deps: ConfirmDeps,
+  merchantId: MerchantId,
+  paid: readonly Paid[],
+): Promise<void> {
+  if (paid.length === 0) return
+  // Raw, because kysely has no `unnest` over several arrays. The old state is part of the guard.
+  const moved = await sql<{ id: PaymentId }>`
+    UPDATE payment p
+    SET state = 'paid', disposition = t.disposition, channel_payment_id = t.number, paid_at = t.paid_at,
+        next_query_at = NULL
+    FROM unnest(${paid.map((item) => item.payment.id)}::text[],
+                ${paid.map((item) => item.disposition)}::text[],
+                ${paid.map((item) => item.number)}::text[],
+                ${paid.map((item) => item.paidAt.toISOString())}::timestamptz[])
+         AS t (id, disposition, number, paid_at)
+    WHERE p.merchant_id = ${merchantId} AND p.id = t.id AND p.state IN ('created', 'pending', 'closed')
+    RETURNING p.id`.execute(trx)
+  expectCount('payment', moved.rows.length, paid.length)
+  await writeCounted(
+    trx,
+    deps,
+    merchantId,
+    paid.filter((item) => item.disposition === 'counted'),
+  )
+  const paymentIds = paid.map((item) => item.payment.id)
+  await deps.jobs.send(trx, 'compensation', [
+    { data: { merchantId, paymentIds }, startAfterSeconds: deps.compensationSeconds },
+  ])
+}
+
+async function writeCounted(
+  trx: Trx,
+  deps: ConfirmDeps,
+  merchantId: MerchantId,
+  counted: readonly Paid[],
+): Promise<void> {
+  if (counted.length === 0) return
+  const moved = await sql<{ id: OrderId }>`
+    UPDATE customer_order o SET state = 'paid', paid_payment_id = t.payment_id
+    FROM unnest(${counted.map((item) => item.payment.orderId)}::text[],
+                ${counted.map((item) => item.payment.id)}::text[]) AS t (id, payment_id)
+    WHERE o.merchant_id = ${merchantId} AND o.id = t.id AND o.state = 'unpaid'
+    RETURNING o.id`.execute(trx)
+  expectCount('customer_order', moved.rows.length, counted.length)
+  await createGrants(
+    trx,
+    deps.jobs,
+    merchantId,
+    counted.map(({ payment }) => payment),
+  )
+}
+
+/** What a grant is computed from. */
+export interface GrantSource {
+  readonly orderId: OrderId
+  readonly userId: string
+  readonly amountMinor: bigint
+}
+
+/** Makes each order's one grant and its job. Zero points are granted at once, without a call. */
+export async function createGrants(
+  trx: Trx,
+  jobs: Jobs,
+  merchantId: MerchantId,
+  sources: readonly GrantSource[],
+): Promise<void> {
+  if (sources.length === 0) return
+  const merchant = await trx
+    .selectFrom('merchant')
+    .select('points_per_yuan')
+    .where('id', '=', merchantId)
+    .executeTakeFirstOrThrow()
+  const rule = { pointsPerYuan: merchant.points_per_yuan }
+  const created = await trx
+    .insertInto('points_grant')
+    .values(
+      sources.map((source) => {
+        const points = pointsFor(source.amountMinor, rule)
+        return {
+          merchant_id: merchantId,
+          id: newPointsGrantId(),
+          order_id: source.orderId,
+          kind: 'grant' as const,
+          user_id: source.userId,
+          points,
+          idempotency_key: `grant-${source.orderId}`,
+          state: points === 0n ? ('granted' as const) : ('pending' as const),
+          due_at: points === 0n ? null : new Date(),
+        }
+      }),
+    )
+    .onConflict((conflict) => conflict.doNothing())
+    .returning(['id', 'state'])
+    .execute()
+  const waiting = created.filter((grant) => grant.state === 'pending')
+  await jobs.send(
+    trx,
+    'points-award',
+    waiting.map(({ id }) => ({ data: { merchantId, grantId: id } })),
+  )
+}
+
+function expectCount(table: string, found: number, planned: number): void {
+  if (found !== planned) throw new PlanChanged(`${table}: planned ${planned} rows, moved ${found}`)
+}
+
+/** Money that may have moved in another way than we think blocks close and new attempts. */
+async function writeDoubts(
+  trx: Trx,
+  merchantId: MerchantId,
+  outcomes: readonly Outcome[],
+): Promise<void> {
+  const ids = outcomes
+    .filter(({ decision }) => decision.kind === 'quarantine' && putsMoneyInDoubt(decision.reason))
+    .map(({ claim }) => parsePaymentId(claim.facts.paymentNumber))
+    .filter((id) => id !== undefined)
+  if (ids.length === 0) return
+  await trx
+    .updateTable('payment')
+    .set({ money_in_doubt: true })
+    .where('merchant_id', '=', merchantId)
+    .where('id', 'in', ids)
+    .where('state', '!=', 'paid')
+    .execute()
+}
+
+function casesOf(merchantId: MerchantId, outcomes: readonly Outcome[]): NewCase[] {
+  return outcomes.flatMap(({ claim, decision }) => {
+    const kind = caseKind(decision)
+    if (kind === undefined) return []
+    const evidence = {
+      vendor_amount: claim.facts.amountMinor?.toString(),
+      vendor_currency: claim.facts.currency,
+      vendor_number: claim.facts.channelPaymentId,
+      notification: claim.notificationId,
+    }
+    return [{ merchantId, kind, subject: claim.facts.paymentNumber, evidence }]
+  })
+}
+
+function caseKind(decision: Decision): string | undefined {
+  switch (decision.kind) {
+    case 'quarantine':
+      return decision.reason
+    case 'pay':
+      return decision.disposition === 'counted' ? undefined : `${decision.disposition}_payment`
+    case 'already_paid':
+    case 'ask_vendor':
+      return undefined
+    default:
+      return unreachable(decision)
+  }
+}

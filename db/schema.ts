@@ -1,0 +1,187 @@
+import type { ColumnType, Generated } from 'kysely'
+import type {
+  ApiKeyId,
+  CaseId,
+  ChannelAccountId,
+  ChannelKeyId,
+  MerchantId,
+  NotificationId,
+  OrderId,
+  PaymentId,
+  PointsGrantId,
+  VendorMerchantId,
+} from '#domain/id'
+import type { Method, NextAction } from '#domain/method'
+import type { Currency } from '#domain/money'
+import type {
+  CaseState,
+  Disposition,
+  NotificationState,
+  OrderState,
+  PaymentState,
+  PointsGrantState,
+} from '#domain/state'
+
+/** A JSON column: read as a value, written as text. */
+type Json<T> = ColumnType<T, string, string>
+type Stamp = ColumnType<Date, Date | string | undefined, Date | string>
+type Stored = Readonly<Record<string, unknown>>
+
+export interface Schema {
+  merchant: {
+    id: MerchantId
+    name: string
+    points_per_yuan: Generated<bigint>
+    created_at: Stamp
+  }
+  api_key: {
+    merchant_id: MerchantId
+    id: ApiKeyId
+    hash: string
+    shown_prefix: string
+    created_at: Stamp
+    revoked_at: Date | null
+  }
+  vendor_merchant: {
+    merchant_id: MerchantId
+    id: VendorMerchantId
+    channel: string
+    number: string
+    mode: 'live' | 'test'
+  }
+  channel_account: {
+    merchant_id: MerchantId
+    id: ChannelAccountId
+    vendor_merchant_id: VendorMerchantId
+    name: string
+    channel: string
+    strategy: string
+    settings: Json<Stored>
+    identity: Json<Record<string, string>>
+    accepting: Generated<boolean>
+    retired: Generated<boolean>
+    version: Generated<bigint>
+    created_at: Stamp
+  }
+  channel_key: {
+    merchant_id: MerchantId
+    id: ChannelKeyId
+    channel_account_id: ChannelAccountId
+    purpose: 'merchant_private' | 'vendor_public' | 'symmetric'
+    serial: string
+    sealed: Buffer
+    valid_from: Date | null
+    valid_until: Date | null
+    created_at: Stamp
+  }
+  customer_order: {
+    merchant_id: MerchantId
+    id: OrderId
+    order_number: string
+    user_id: string
+    amount: bigint
+    currency: Currency
+    state: Generated<OrderState>
+    paid_payment_id: PaymentId | null
+    created_at: Stamp
+  }
+  payment: {
+    merchant_id: MerchantId
+    id: PaymentId
+    order_id: OrderId
+    channel_account_id: ChannelAccountId
+    method: Method
+    amount: bigint
+    currency: Currency
+    subject: string
+    state: Generated<PaymentState>
+    disposition: Disposition | null
+    money_in_doubt: Generated<boolean>
+    vendor_request: string
+    vendor_time: string | null
+    return_url: string | null
+    next_action: Json<NextAction> | null
+    credential_at: Date | null
+    channel_payment_id: string | null
+    refusal_code: string | null
+    close_proof: string | null
+    expires_at: Date
+    paid_at: Date | null
+    next_query_at: Date | null
+    queries: Generated<bigint>
+    created_at: Stamp
+  }
+  notification: {
+    merchant_id: MerchantId
+    id: NotificationId
+    channel_account_id: ChannelAccountId
+    event_key: string
+    facts: Json<Stored>
+    facts_digest: string
+    payment_number: string | null
+    key_serial: string
+    headers: Json<Record<string, string>>
+    body: Buffer
+    state: Generated<NotificationState>
+    quarantine_reason: string | null
+    due_at: Date | null
+    received_at: Stamp
+    applied_at: Date | null
+  }
+  transaction_log: {
+    merchant_id: MerchantId
+    id: string
+    channel: string
+    payment_id: PaymentId | null
+    notification_id: NotificationId | null
+    kind: 'create' | 'query' | 'close' | 'key' | 'callback' | 'return'
+    content: Json<Stored>
+    at: Stamp
+  }
+  rejected_callback: {
+    channel_account_id: ChannelAccountId
+    slot: bigint
+    reason: string
+    explanation: string
+    at: Stamp
+  }
+  points_grant: {
+    merchant_id: MerchantId
+    id: PointsGrantId
+    order_id: OrderId
+    kind: 'grant' | 'revoke'
+    user_id: string
+    points: bigint
+    idempotency_key: string
+    state: Generated<PointsGrantState>
+    due_at: Date | null
+    created_at: Stamp
+  }
+  open_case: {
+    merchant_id: MerchantId
+    id: CaseId
+    kind: string
+    subject: string
+    evidence: Json<Stored>
+    state: Generated<CaseState>
+    opened_at: Stamp
+    resolved_at: Date | null
+  }
+  state_change: {
+    merchant_id: MerchantId
+    subject_kind: string
+    subject_id: string
+    from_state: string | null
+    to_state: string
+    witness: string
+    at: Stamp
+  }
+  idempotency_key: {
+    merchant_id: MerchantId
+    key: string
+    request_hash: string
+    status: bigint | null
+    body: string | null
+    created_at: Stamp
+  }
+}

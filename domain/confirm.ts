@@ -1,0 +1,94 @@
+import type { PaymentFacts } from './notification.ts'
+import type { Disposition, OrderState, PaymentState } from './state.ts'
+
+/** What the decision needs of our own rows, read under the order's lock. */
+export interface PaymentView {
+  readonly id: string
+  readonly channelAccountId: string
+  readonly amountMinor: bigint
+  readonly currency: string
+  readonly state: PaymentState
+  readonly channelPaymentId: string | undefined
+  readonly orderState: OrderState
+}
+
+export interface ConfirmInput {
+  readonly facts: PaymentFacts
+  /** The account whose key verified the message. */
+  readonly channelAccountId: string
+  /** That account's names at the vendor. */
+  readonly identity: Readonly<Record<string, string>>
+  readonly payment: PaymentView | undefined
+  /** The payment that already carries this vendor number on this account, if any. */
+  readonly vendorNumberOwner: string | undefined
+}
+
+export type QuarantineReason =
+  | 'unknown_payment'
+  | 'other_account'
+  | 'identity_differs'
+  | 'currency_differs'
+  | 'amount_differs'
+  | 'vendor_number_taken'
+  | 'vendor_number_missing'
+
+/**
+ * What a verified message does to a payment. Pure, so that every order of events can be tried.
+ *
+ * `ask_vendor`: no money moved as far as this message says; a query decides.
+ */
+export type Decision =
+  | { readonly kind: 'pay'; readonly disposition: Disposition }
+  | { readonly kind: 'already_paid' }
+  | { readonly kind: 'ask_vendor' }
+  | { readonly kind: 'quarantine'; readonly reason: QuarantineReason }
+
+/** The checks of payment rules, section 2, in their order; any miss goes to a person. */
+export function decideConfirmation(input: ConfirmInput): Decision {
+  const { facts, payment } = input
+  if (!sameIdentity(facts.identity, input.identity)) return quarantine('identity_differs')
+  if (payment === undefined) return quarantine('unknown_payment')
+  if (payment.channelAccountId !== input.channelAccountId) return quarantine('other_account')
+  if (facts.vendorState !== 'success') return { kind: 'ask_vendor' }
+  if (facts.currency !== payment.currency) return quarantine('currency_differs')
+  if (facts.amountMinor !== payment.amountMinor) return quarantine('amount_differs')
+  return decideNumber(input, payment)
+}
+
+function decideNumber(input: ConfirmInput, payment: PaymentView): Decision {
+  const number = input.facts.channelPaymentId
+  if (number === undefined) return quarantine('vendor_number_missing')
+  const owner = input.vendorNumberOwner
+  if (owner !== undefined && owner !== payment.id) return quarantine('vendor_number_taken')
+  if (payment.state !== 'paid')
+    return { kind: 'pay', disposition: dispositionFor(payment.orderState) }
+  return payment.channelPaymentId === number
+    ? { kind: 'already_paid' }
+    : quarantine('vendor_number_taken')
+}
+
+/** Payment rules, section 4: the first pays the order, a second is excess, money for a closed order is late. */
+function dispositionFor(state: OrderState): Disposition {
+  switch (state) {
+    case 'unpaid':
+      return 'counted'
+    case 'closed':
+      return 'late'
+    default:
+      return 'excess'
+  }
+}
+
+const quarantine = (reason: QuarantineReason): Decision => ({ kind: 'quarantine', reason })
+
+function sameIdentity(
+  a: Readonly<Record<string, string>>,
+  b: Readonly<Record<string, string>>,
+): boolean {
+  const names = new Set([...Object.keys(a), ...Object.keys(b)])
+  return [...names].every((name) => a[name] !== undefined && a[name] === b[name])
+}
+
+/** Only these reasons say that money of this payment may have moved in another way than we think. */
+export const putsMoneyInDoubt = (reason: QuarantineReason): boolean =>
+  reason === 'amount_differs' || reason === 'currency_differs' || reason === 'identity_differs'

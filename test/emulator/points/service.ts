@@ -1,0 +1,215 @@
+import { z } from 'zod'
+
+import { AppendLog } from '../append-log.ts'
+import { parseJson } from '../config.ts'
+import type { Mode, PointsKnobs } from './knobs.ts'
+import { PointsPanel } from './knobs.ts'
+import type { AppliedEffect, EffectKind, PutOutcome, StoredEffect } from './ledger.ts'
+import { PointsLedger } from './ledger.ts'
+
+export interface PointsServiceOptions {
+  /** The SQLite file of the points system; `:memory:` for one that dies with the process. */
+  readonly databasePath: string
+  readonly port?: number
+  readonly clock?: () => Date
+}
+
+/** One request as the points system saw it. `status` is `null` if it was never answered. */
+export interface PointsRequest {
+  readonly method: string
+  readonly path: string
+  readonly mode: Mode
+  readonly status: number | null
+}
+
+export interface PointsService {
+  readonly url: string
+  setKnobs(knobs: PointsKnobs): PointsKnobs
+  effects(): readonly AppliedEffect[]
+  balance(userId: string): number
+  requests(): readonly PointsRequest[]
+  /** Resolves as soon as the condition holds for the log of requests. */
+  waitForRequests(
+    isMet: (requests: readonly PointsRequest[]) => boolean,
+  ): Promise<readonly PointsRequest[]>
+  stop(): Promise<void>
+}
+
+interface Deps {
+  readonly ledger: PointsLedger
+  readonly panel: PointsPanel
+  readonly requests: AppendLog<PointsRequest>
+}
+
+const KEY_CHARACTERS_MAX = 128
+
+const effectBody = z.strictObject({
+  user_id: z.string().min(1).max(KEY_CHARACTERS_MAX),
+  points: z.int().min(0),
+})
+
+/** Starts the reference points system on loopback. */
+export function startPointsService(options: PointsServiceOptions): PointsService {
+  const ledger = new PointsLedger(options.databasePath, options.clock ?? (() => new Date()))
+  const panel = new PointsPanel()
+  const requests = new AppendLog<PointsRequest>()
+  const server = Bun.serve({
+    hostname: '127.0.0.1',
+    port: options.port ?? 0,
+    // A hanging service keeps the connection open for longer than the server's patience.
+    idleTimeout: 0,
+    fetch: (request) => answer({ ledger, panel, requests }, request),
+  })
+  return {
+    url: `http://127.0.0.1:${server.port}`,
+    setKnobs: (knobs) => panel.set(knobs),
+    effects: () => ledger.effects(),
+    balance: (userId) => ledger.balance(userId),
+    requests: () => requests.list(),
+    waitForRequests: (isMet) => requests.waitFor(isMet),
+    stop: async () => {
+      panel.set({ mode: 'down' })
+      await server.stop(true)
+      ledger.close()
+    },
+  }
+}
+
+async function answer(deps: Deps, request: Request): Promise<Response> {
+  const { pathname } = new URL(request.url)
+  const [, first = '', second = '', ...rest] = pathname.split('/')
+  if (first === '_control') return control(deps, request, second)
+  const kind = first === 'grant' || first === 'revoke' ? first : undefined
+  const mode = deps.panel.take(kind)
+  const text = await request.text()
+  const act = (): Response => {
+    const name = decodeName(second)
+    if (name === undefined || rest.length > 0) return failed(404, 'unknown path')
+    return route(deps, { method: request.method, first, name, text })
+  }
+  const response = await spoil(deps, { mode, act, request })
+  deps.requests.append({
+    method: request.method,
+    path: pathname,
+    mode,
+    status: response?.status ?? null,
+  })
+  return response ?? failed(503, 'hung up')
+}
+
+interface Meeting {
+  readonly mode: Mode
+  readonly act: () => Response
+  readonly request: Request
+}
+
+/** Lets the mode happen to a request. Reading never commits, so the modes after a commit spare it. */
+async function spoil(deps: Deps, { mode, act, request }: Meeting): Promise<Response | undefined> {
+  const isReading = request.method === 'GET'
+  switch (mode) {
+    case 'ok':
+      return act()
+    case 'hang':
+      await deps.panel.untilChange(request.signal)
+      return undefined
+    case 'commit_then_timeout':
+      if (isReading) return act()
+      act()
+      await deps.panel.untilChange(request.signal)
+      return undefined
+    case 'commit_then_500':
+      if (isReading) return act()
+      act()
+      return failed(500, 'internal error')
+    case 'error_500':
+      return failed(500, 'internal error')
+    case 'down':
+      return failed(503, 'down for maintenance')
+    case 'html':
+      return new Response('<!doctype html><title>Welcome</title>', {
+        headers: { 'Content-Type': 'text/html; charset=utf-8' },
+      })
+    case 'wrong_amount':
+      return exaggerate(act())
+    case 'redirect':
+      return new Response(null, { status: 302, headers: { Location: '/elsewhere' } })
+  }
+}
+
+async function exaggerate(response: Response): Promise<Response> {
+  if (response.status !== 200) return response
+  const claim = z.looseObject({ points: z.int() }).safeParse(await response.json())
+  if (!claim.success) return failed(500, 'nothing to exaggerate')
+  return Response.json({ ...claim.data, points: claim.data.points + 1 })
+}
+
+interface Call {
+  readonly method: string
+  readonly first: string
+  readonly name: string
+  readonly text: string
+}
+
+function route(deps: Deps, { method, first, name, text }: Call): Response {
+  if (first === 'users' && method === 'GET') {
+    return Response.json({ user_id: name, balance: deps.ledger.balance(name) })
+  }
+  if (first !== 'grant' && first !== 'revoke') return failed(404, 'unknown path')
+  if (method === 'GET') return read(deps, first, name)
+  if (method !== 'PUT') return failed(405, 'expected GET or PUT')
+  const body = effectBody.safeParse(parseJson(text))
+  if (!body.success) return failed(400, z.prettifyError(body.error))
+  return toResponse(deps.ledger.put(first, { key: name, ...body.data }))
+}
+
+function read(deps: Deps, kind: EffectKind, key: string): Response {
+  const effect = deps.ledger.find(kind, key)
+  return effect === undefined ? failed(404, 'unknown key') : Response.json(viewOf(effect))
+}
+
+function toResponse(outcome: PutOutcome): Response {
+  switch (outcome.kind) {
+    case 'stored':
+      return Response.json(viewOf(outcome.effect))
+    case 'differs':
+      return Response.json({ error: 'differs', ...viewOf(outcome.effect) }, { status: 409 })
+    case 'short':
+      return Response.json({ error: 'short', balance: outcome.balance }, { status: 422 })
+  }
+}
+
+const viewOf = ({ key, user_id, points }: StoredEffect): StoredEffect => ({ key, user_id, points })
+
+const failed = (status: number, error: string): Response => Response.json({ error }, { status })
+
+/** `undefined`: no name at all, one that is too long, or a broken escape. */
+function decodeName(segment: string): string | undefined {
+  try {
+    const name = decodeURIComponent(segment)
+    return name === '' || name.length > KEY_CHARACTERS_MAX ? undefined : name
+  } catch {
+    // The path is not ours; the caller answers 404.
+    return undefined
+  }
+}
+
+async function control(deps: Deps, request: Request, name: string): Promise<Response> {
+  const { method } = request
+  if (name === 'health') return Response.json({ ok: true })
+  if (name === 'effects' && method === 'GET') {
+    const requests = deps.requests.list()
+    return Response.json({
+      effects: deps.ledger.effects(),
+      requests: requests.length,
+      log: requests,
+    })
+  }
+  if (name !== 'knobs') return failed(404, 'no such action')
+  if (method === 'GET') return Response.json(deps.panel.get())
+  try {
+    return Response.json(deps.panel.set(parseJson(await request.text())))
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) throw error
+    return failed(400, z.prettifyError(error))
+  }
+}
