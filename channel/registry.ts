@@ -13,6 +13,8 @@ export interface ChannelDeps {
   readonly localHosts: readonly string[]
   /** 32 fresh characters of `[0-9A-Za-z]`. */
   newNonce(): string
+  /** Absolute limit of one call to a vendor; each vendor has its own without it. */
+  readonly timeoutMs?: number
 }
 
 /** The merchant number that owns an account at its vendor: the owner of bills. */

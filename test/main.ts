@@ -109,5 +109,6 @@ function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`
 }
 
-const textOf = (stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> =>
-  new Response(stream).text()
+function textOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
+  return new Response(stream).text()
+}

@@ -112,13 +112,13 @@ async function sendTo(
   call: VendorCall,
   record: RecordExchange,
 ): Promise<HttpOutcome> {
-  const { clock, fetch, localHosts } = context.deps
+  const { clock, fetch, localHosts, timeoutMs = TIMEOUT_MS } = context.deps
   const options = {
     clock,
     fetch,
     localHosts,
     record,
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
     responseBytesMax: RESPONSE_BYTES_MAX,
   }
   return sendHttp(options, {

@@ -11,6 +11,9 @@ export type Address =
 /** The port is only part of the socket's file name: nothing listens on it. */
 const SOCKET_PORT = 5432
 
+/** The socket's name in the data directory. */
+export const SOCKET_FILE = `.s.PGSQL.${SOCKET_PORT}`
+
 /** The kernel's room for a socket's path, less the closing zero byte. */
 const SOCKET_BYTES_MAX = process.platform === 'linux' ? 107 : 103
 
@@ -65,7 +68,7 @@ export async function readPidFile(directory: string): Promise<PidFile | undefine
 }
 
 const socketFits = (directory: string): boolean =>
-  Buffer.byteLength(join(directory, `.s.PGSQL.${SOCKET_PORT}`)) <= SOCKET_BYTES_MAX
+  Buffer.byteLength(join(directory, SOCKET_FILE)) <= SOCKET_BYTES_MAX
 
 /** Another program may take the port before the server does; the start then fails with a clear log. */
 function freePort(): number {

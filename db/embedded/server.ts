@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Address, listenSettings } from './address.ts'
+import { type Address, listenSettings, SOCKET_FILE } from './address.ts'
 import type { Cluster } from './cluster.ts'
 import { familyOf, isRunning, sendSignal, serversIn } from './process.ts'
 import { isReady } from './ready.ts'
@@ -20,6 +20,9 @@ export interface Launch {
   readonly fsync: boolean
   readonly settings: Readonly<Record<string, string>>
 }
+
+/** What a server that was killed leaves in its directory. */
+const LOCK_FILES = ['postmaster.pid', `${SOCKET_FILE}.lock`, SOCKET_FILE]
 
 const PAUSE_MS = 20
 /** Recovery after a crash reads the whole log since the last checkpoint; minutes are honest. */
@@ -62,8 +65,8 @@ export async function killServer(server: Server): Promise<void> {
  * Ends what a dead owner left behind. We hold the lock, so no living process of ours owns it.
  *
  * Usually the server is shutting down already, because the kernel told it that its parent died. Its
- * lock file goes last: PostgreSQL would refuse to start while the id in it is a zombie, or has been
- * given to another program since.
+ * lock files go last: PostgreSQL would refuse to start while the id in them is a zombie (containers
+ * often have a process 1 that never reaps), or has been given to another program since.
  */
 export async function endOrphan(cluster: Cluster): Promise<void> {
   const left = () => serversIn(cluster.directory)
@@ -74,7 +77,7 @@ export async function endOrphan(cluster: Cluster): Promise<void> {
     ended = await isTrue(() => left().length === 0, SHUTDOWN_MS_MAX)
   }
   if (!ended) throw new Error(`PostgreSQL processes ${left().join()} do not end`)
-  await rm(join(cluster.directory, 'postmaster.pid'), { force: true })
+  for (const name of LOCK_FILES) await rm(join(cluster.directory, name), { force: true })
 }
 
 function spawn(launch: Launch): Server {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import { z } from 'zod'
 import { repairLinks } from '#db/embedded/binaries'
-import { isRunning } from '#db/embedded/process'
+import { isRunning, sendSignal } from '#db/embedded/process'
 import { type Postgres, startPostgres } from '#db/embedded/supervisor'
 import { openPostgres } from '#db/postgres'
 
@@ -140,7 +140,7 @@ describe('kill -9 of the owner', () => {
   test('and of the server itself leaves nothing that hinders the next start', async () => {
     const directory = await makeDirectory()
     const owner = await startOwner(directory)
-    for (const pid of [owner.child.pid, ...owner.pids]) process.kill(pid, 'SIGKILL')
+    for (const pid of [owner.child.pid, ...owner.pids]) sendSignal(pid, 'SIGKILL')
     await owner.child.exited
     const next = await start(directory)
     expect(await ask(next.url, 'select 1::text')).toEqual(['1'])

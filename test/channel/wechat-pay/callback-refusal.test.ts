@@ -3,7 +3,27 @@ import fc from 'fast-check'
 import { receiveCallback } from '#channel/callback'
 import { assert } from '#domain/assert'
 import verifying from '../../fixture/wechat-pay/verifying.json'
-import { apiv3Key, buildChannel, callbackOf, certificateSerial, contentOf, defaultKeys, envelopeOf, fixtureHeaders, keyOf, notifiedAt, orderOf, payment, publicKeyId, read, readPayment, reasonOf, seal, vendorHeaders, vendorPem } from './support.ts'
+import {
+  apiv3Key,
+  buildChannel,
+  callbackOf,
+  certificateSerial,
+  contentOf,
+  defaultKeys,
+  envelopeOf,
+  fixtureHeaders,
+  keyOf,
+  notifiedAt,
+  orderOf,
+  payment,
+  publicKeyId,
+  read,
+  readPayment,
+  reasonOf,
+  seal,
+  vendorHeaders,
+  vendorPem,
+} from './support.ts'
 
 describe('refusing', () => {
   test.each([
@@ -74,9 +94,12 @@ describe('refusing', () => {
     ['T1', verifying.probeT1.signature],
     ['D5 short', `WECHATPAY/SIGNTEST/${last336}`],
     ['D5 full', `WECHATPAY/SIGNTEST/${payment.signature}`],
-  ])('wechatpay checklist 19: the probe %s is refused', async (_name: string, signature: string) => {
-    expect(reasonOf(await readPayment({ 'wechatpay-signature': signature }))).toBe('probe')
-  })
+  ])(
+    'wechatpay checklist 19: the probe %s is refused',
+    async (_name: string, signature: string) => {
+      expect(reasonOf(await readPayment({ 'wechatpay-signature': signature }))).toBe('probe')
+    },
+  )
 
   test('T1 with the headers that were captured is refused', async () => {
     const { timestamp, nonce, serial, signature } = verifying.probeT1
@@ -287,4 +310,3 @@ describe('refusing', () => {
     expect(reading.explanation.length).toBeLessThan(800)
   })
 })
-

@@ -2,7 +2,24 @@ import { describe, expect, test } from 'bun:test'
 import { receiveCallback } from '#channel/callback'
 import { judge } from '#domain/notification'
 import fixture from '../../fixture/wechat-pay/callback.json'
-import { apiv3Key, buildChannel, callbackOf, certificateSerial, contentOf, defaultKeys, envelopeOf, fixtureHeaders, keyOf, notifiedAt, orderOf, payment, read, readPayment, seal, vendorHeaders } from './support.ts'
+import {
+  apiv3Key,
+  buildChannel,
+  callbackOf,
+  certificateSerial,
+  contentOf,
+  defaultKeys,
+  envelopeOf,
+  fixtureHeaders,
+  keyOf,
+  notifiedAt,
+  orderOf,
+  payment,
+  read,
+  readPayment,
+  seal,
+  vendorHeaders,
+} from './support.ts'
 
 describe('reading', () => {
   test('reads the payment notification of the dossier (D1)', async () => {

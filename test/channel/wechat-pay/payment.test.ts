@@ -8,7 +8,8 @@ import type { Reply, TinyVendor } from './vendor.ts'
 
 const PREPAY = '{"prepay_id":"wx201410272009395522657a690389285100"}'
 const CODE = '{"code_url":"weixin://wxpay/bizpayurl?pr=p4lpSuKzz"}'
-const H5 = '{"h5_url":"https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx14&package=40"}'
+const H5 =
+  '{"h5_url":"https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx14&package=40"}'
 
 function prepare(vendor: TinyVendor, changes: Parameters<typeof requestOf>[0] = {}) {
   const outcome = vendor.channel.preparePayment(requestOf(changes))
@@ -67,7 +68,6 @@ describe('creating', () => {
     ['certificate', undefined],
   ])('wechatpay checklist 9: key mode %s announces %s', async (mode, serial) => {
     await using vendor = startVendor([() => signed(200, CODE)], { settings: { key_mode: mode } })
-    // The port is only known after the start, so the settings of the helper are kept.
     await vendor.channel.createPayment(prepare(vendor), vendor.record)
     expect(vendor.heard[0]?.headers['wechatpay-serial']).toBe(serial)
   })
@@ -89,7 +89,9 @@ describe('creating', () => {
     vendor.clock.set(vendor.clock.now().getTime() / 1000 + 100)
     await vendor.channel.createPayment(prepared, vendor.record)
     expect(vendor.heard[1]?.body).toBe(vendor.heard[0]?.body)
-    expect(vendor.heard[1]?.headers['authorization']).not.toBe(vendor.heard[0]?.headers['authorization'])
+    expect(vendor.heard[1]?.headers['authorization']).not.toBe(
+      vendor.heard[0]?.headers['authorization'],
+    )
   })
 
   test('wechatpay checklist 37: JSAPI and app parameters are those of V6 and V7', async () => {
@@ -99,7 +101,8 @@ describe('creating', () => {
       deps: { newNonce: () => '593BEC0C930BF1AFEB40B4A08C8FB242' },
     })
     const expiresAt = new Date(1_554_209_000_000)
-    const signatureOf = (name: string) => signing.vectors.find((item) => item.name === name)?.signature
+    const signatureOf = (name: string) =>
+      signing.vectors.find((item) => item.name === name)?.signature
     for (const method of ['jsapi', 'mini_program'] as const) {
       const prepared = prepare(vendor, { method, expiresAt })
       expect(await vendor.channel.createPayment(prepared, vendor.record)).toMatchObject({
@@ -138,7 +141,10 @@ describe('creating', () => {
     const { outcome } = await create([() => signed(200, H5)], { method: 'h5', returnUrl })
     const base = 'https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx14&package=40'
     expect(outcome).toMatchObject({
-      nextAction: { type: 'redirect', url: `${base}&redirect_url=${encodeURIComponent(returnUrl)}` },
+      nextAction: {
+        type: 'redirect',
+        url: `${base}&redirect_url=${encodeURIComponent(returnUrl)}`,
+      },
     })
   })
 })
@@ -150,11 +156,14 @@ describe('what a create call ends in', () => {
     [401, 'SIGN_ERROR'],
     [403, 'NO_AUTH'],
     [403, 'RULE_LIMIT'],
-  ])('wechatpay checklist 23: an unsigned %i %s is a refusal with the vendor code', async (status, code) => {
-    const { outcome, vendor } = await create([() => refusal(status, code, '参数错误')])
-    expect(outcome).toEqual({ kind: 'refused', code, message: '参数错误' })
-    expect(vendor.heard).toHaveLength(1)
-  })
+  ])(
+    'wechatpay checklist 23: an unsigned %i %s is a refusal with the vendor code',
+    async (status, code) => {
+      const { outcome, vendor } = await create([() => refusal(status, code, '参数错误')])
+      expect(outcome).toEqual({ kind: 'refused', code, message: '参数错误' })
+      expect(vendor.heard).toHaveLength(1)
+    },
+  )
 
   test.each<readonly [string, Reply]>([
     ['the number was used', () => refusal(403, 'OUT_TRADE_NO_USED')],
@@ -174,15 +183,20 @@ describe('what a create call ends in', () => {
     expect(outcome.kind).toBe('unknown')
   })
 
-  test.each([404, 405])('wechatpay checklist 12: %i with an empty body is unknown', async (status) => {
-    const { outcome } = await create([() => new Response('', { status })])
-    expect(outcome).toEqual({ kind: 'unknown', cause: `status ${status}` })
-  })
+  test.each([404, 405])(
+    'wechatpay checklist 12: %i with an empty body is unknown',
+    async (status) => {
+      const { outcome } = await create([() => new Response('', { status })])
+      expect(outcome).toEqual({ kind: 'unknown', cause: `status ${status}` })
+    },
+  )
 
   test('is unknown when nobody answers', async () => {
     const { outcome } = await create([() => signed(200, CODE)])
     expect(outcome.kind).toBe('created')
-    await using silent = startVendor([], { deps: { fetch: () => Promise.reject(new Error('reset')) } })
+    await using silent = startVendor([], {
+      deps: { fetch: () => Promise.reject(new Error('reset')) },
+    })
     expect(await silent.channel.createPayment(prepare(silent), silent.record)).toEqual({
       kind: 'unknown',
       cause: 'connection',
@@ -195,15 +209,18 @@ describe('what a create call ends in', () => {
     ['another body', () => new Response(PREPAY, { headers: signed(200, CODE).headers })],
     ['a stale signature', () => signed(200, CODE, { seconds: 1_773_450_903 - 300 })],
     ['an unknown key', () => signed(200, CODE, { serial: 'ABCDEF' })],
-  ])('wechatpay checklist 20: after %s the call is repeated once and then unknown', async (_name, reply) => {
-    const once = await create([reply, () => signed(200, CODE)])
-    expect(once.outcome.kind).toBe('created')
-    expect(once.vendor.heard).toHaveLength(2)
-    expect(once.vendor.heard[1]?.body).toBe(once.vendor.heard[0]?.body)
-    const twice = await create([reply])
-    expect(twice.outcome.kind).toBe('unknown')
-    expect(twice.vendor.heard).toHaveLength(2)
-  })
+  ])(
+    'wechatpay checklist 20: after %s the call is repeated once and then unknown',
+    async (_name, reply) => {
+      const once = await create([reply, () => signed(200, CODE)])
+      expect(once.outcome.kind).toBe('created')
+      expect(once.vendor.heard).toHaveLength(2)
+      expect(once.vendor.heard[1]?.body).toBe(once.vendor.heard[0]?.body)
+      const twice = await create([reply])
+      expect(twice.outcome.kind).toBe('unknown')
+      expect(twice.vendor.heard).toHaveLength(2)
+    },
+  )
 
   test('wechatpay checklist 19: a probe on an answer raises nothing', async () => {
     const { outcome } = await create([() => probed(200, CODE)])
@@ -233,7 +250,10 @@ describe('hosts', () => {
     })
     const outcome = await second.channel.createPayment(prepare(second), second.record)
     expect(outcome.kind).toBe('created')
-    expect(second.exchanges.map((item) => new URL(item.url).host)).toEqual(['127.0.0.1:1', vendor.host])
+    expect(second.exchanges.map((item) => new URL(item.url).host)).toEqual([
+      '127.0.0.1:1',
+      vendor.host,
+    ])
   })
 
   test('wechatpay checklist 11: a status never goes to the backup host', async () => {
@@ -241,7 +261,9 @@ describe('hosts', () => {
     await using vendor = startVendor([() => refusal(500, 'SYSTEM_ERROR')], {
       settings: { backup_url: `http://${backup.host}` },
     })
-    expect((await vendor.channel.createPayment(prepare(vendor), vendor.record)).kind).toBe('unknown')
+    expect((await vendor.channel.createPayment(prepare(vendor), vendor.record)).kind).toBe(
+      'unknown',
+    )
     expect(backup.heard).toHaveLength(0)
   })
 
@@ -256,8 +278,8 @@ describe('hosts', () => {
           init.signal?.addEventListener('abort', () => reject(new Error('aborted')))
           return promise
         },
+        timeoutMs: 5,
       },
-      timeoutMs: 5,
     })
     const outcome = await vendor.channel.createPayment(prepare(vendor), vendor.record)
     expect(outcome).toEqual({ kind: 'unknown', cause: 'timeout' })
@@ -272,7 +294,10 @@ describe('hosts', () => {
         return Promise.reject(new Error('down'))
       },
     }
-    await using real = startVendor([], { settings: { base_url: 'https://api.mch.weixin.qq.com' }, deps })
+    await using real = startVendor([], {
+      settings: { base_url: 'https://api.mch.weixin.qq.com' },
+      deps,
+    })
     await real.channel.queryPayment({ paymentId }, real.record)
     expect(urls).toEqual(['api.mch.weixin.qq.com', 'api2.mch.weixin.qq.com'])
     await using local = startVendor([], { deps })
@@ -289,14 +314,21 @@ describe('what is recorded', () => {
     const text = JSON.stringify(vendor.exchanges)
     expect(vendor.exchanges[0]).toMatchObject({ kind: 'create', method: 'POST', status: 200 })
     expect(text).toContain(paymentId)
-    for (const secret of ['WECHATPAY2', 'signature=', 'oUpF8uMuAJO', '0123456789abcdef0123456789abcdef']) {
+    for (const secret of [
+      'WECHATPAY2',
+      'signature=',
+      'oUpF8uMuAJO',
+      '0123456789abcdef0123456789abcdef',
+    ]) {
       expect(text).not.toContain(secret)
     }
   })
 
   test('wechatpay checklist 13: what the server signed is recorded with a 401, without the payer', async () => {
     const sent = String.raw`POST\n/v3/pay/transactions/jsapi\n1\nn\n{"payer":{"openid":"oUpF8uMuAJO"}}\n`
-    const detail = { sign_information: { method: 'POST', sign_message_length: 99, truncated_sign_message: sent } }
+    const detail = {
+      sign_information: { method: 'POST', sign_message_length: 99, truncated_sign_message: sent },
+    }
     const { outcome, vendor } = await create([
       () => Response.json({ code: 'SIGN_ERROR', message: '签名错误', detail }, { status: 401 }),
     ])

@@ -54,10 +54,7 @@ export function probed(status: number, body: string): Response {
  *
  * Replies are used in turn; the last one is used on. Not the emulator: one test, a few answers.
  */
-export function startVendor(
-  replies: readonly Reply[],
-  setup: ChannelSetup & { readonly backup?: string; readonly baseUrl?: string } = {},
-): TinyVendor {
+export function startVendor(replies: readonly Reply[], setup: ChannelSetup = {}): TinyVendor {
   const heard: Heard[] = []
   const server = Bun.serve({
     port: 0,

@@ -28,7 +28,9 @@ export interface PointsService {
   effects(): readonly AppliedEffect[]
   balance(userId: string): number
   requests(): readonly PointsRequest[]
-  /** Resolves as soon as the condition holds for the log of requests. */
+  /** Resolves as soon as the condition holds for the paths that arrived, answered or not. */
+  waitForArrivals(isMet: (paths: readonly string[]) => boolean): Promise<readonly string[]>
+  /** Resolves as soon as the condition holds for the log of requests, which have all ended. */
   waitForRequests(
     isMet: (requests: readonly PointsRequest[]) => boolean,
   ): Promise<readonly PointsRequest[]>
@@ -39,6 +41,7 @@ interface Deps {
   readonly ledger: PointsLedger
   readonly panel: PointsPanel
   readonly requests: AppendLog<PointsRequest>
+  readonly arrivals: AppendLog<string>
 }
 
 const KEY_CHARACTERS_MAX = 128
@@ -53,12 +56,13 @@ export function startPointsService(options: PointsServiceOptions): PointsService
   const ledger = new PointsLedger(options.databasePath, options.clock ?? (() => new Date()))
   const panel = new PointsPanel()
   const requests = new AppendLog<PointsRequest>()
+  const arrivals = new AppendLog<string>()
   const server = Bun.serve({
     hostname: '127.0.0.1',
     port: options.port ?? 0,
     // A hanging service keeps the connection open for longer than the server's patience.
     idleTimeout: 0,
-    fetch: (request) => answer({ ledger, panel, requests }, request),
+    fetch: (request) => answer({ ledger, panel, requests, arrivals }, request),
   })
   return {
     url: `http://127.0.0.1:${server.port}`,
@@ -66,6 +70,7 @@ export function startPointsService(options: PointsServiceOptions): PointsService
     effects: () => ledger.effects(),
     balance: (userId) => ledger.balance(userId),
     requests: () => requests.list(),
+    waitForArrivals: (isMet) => arrivals.waitFor(isMet),
     waitForRequests: (isMet) => requests.waitFor(isMet),
     stop: async () => {
       panel.set({ mode: 'down' })
@@ -87,7 +92,9 @@ async function answer(deps: Deps, request: Request): Promise<Response> {
     if (name === undefined || rest.length > 0) return failed(404, 'unknown path')
     return route(deps, { method: request.method, first, name, text })
   }
-  const response = await spoil(deps, { mode, act, request })
+  const spoiling = spoil(deps, { mode, act, request })
+  deps.arrivals.append(pathname)
+  const response = await spoiling
   deps.requests.append({
     method: request.method,
     path: pathname,

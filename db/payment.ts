@@ -1,0 +1,191 @@
+import { sql } from 'kysely'
+import type { Selectable } from 'kysely'
+import type { ChannelAccountId, MerchantId, OrderId, PaymentId } from '#domain/id'
+import { newOrderId } from '#domain/id'
+import type { Method, NextAction } from '#domain/method'
+import type { Money } from '#domain/money'
+import type { Db, Trx } from './database.ts'
+import type { Schema } from './schema.ts'
+
+export type PaymentRow = Selectable<Schema['payment']>
+export type OrderRow = Selectable<Schema['customer_order']>
+
+export interface NewAttempt {
+  readonly merchantId: MerchantId
+  readonly paymentId: PaymentId
+  readonly orderNumber: string
+  readonly userId: string
+  readonly amount: Money
+  readonly channelAccountId: ChannelAccountId
+  readonly method: Method
+  readonly subject: string
+  readonly vendorRequest: string
+  readonly vendorTime: string | undefined
+  readonly returnUrl: string | undefined
+  readonly expiresAt: Date
+  readonly firstQueryAt: Date
+}
+
+/** What an order allows: a new attempt, the live one of the same kind again, or nothing. */
+export type AttemptOutcome =
+  | { readonly kind: 'started'; readonly payment: PaymentRow }
+  | { readonly kind: 'live'; readonly payment: PaymentRow }
+  | { readonly kind: 'order_amount_differs' }
+  | { readonly kind: 'order_not_payable' }
+  | { readonly kind: 'money_in_doubt' }
+
+/**
+ * Commits order and payment before the vendor hears of them, under the order's lock.
+ *
+ * A double click finds the live attempt of the same account and method instead of a second one.
+ */
+export async function startAttempt(db: Db, attempt: NewAttempt): Promise<AttemptOutcome> {
+  return db.transaction().execute(async (trx) => {
+    const order = await lockOrder(trx, attempt)
+    if (order.amount !== attempt.amount.minor || order.currency !== attempt.amount.currency) {
+      return { kind: 'order_amount_differs' }
+    }
+    if (order.state !== 'unpaid') return { kind: 'order_not_payable' }
+    const others = await trx
+      .selectFrom('payment')
+      .selectAll()
+      .where('merchant_id', '=', attempt.merchantId)
+      .where('order_id', '=', order.id)
+      .where('state', 'in', ['created', 'pending'])
+      .execute()
+    if (others.some((row) => row.money_in_doubt)) return { kind: 'money_in_doubt' }
+    const live = others.find(
+      (row) => row.channel_account_id === attempt.channelAccountId && row.method === attempt.method,
+    )
+    if (live !== undefined) return { kind: 'live', payment: live }
+    return { kind: 'started', payment: await insertAttempt(trx, attempt, order.id) }
+  })
+}
+
+async function lockOrder(trx: Trx, attempt: NewAttempt): Promise<OrderRow> {
+  await trx
+    .insertInto('customer_order')
+    .values({
+      merchant_id: attempt.merchantId,
+      id: newOrderId(),
+      order_number: attempt.orderNumber,
+      user_id: attempt.userId,
+      amount: attempt.amount.minor,
+      currency: attempt.amount.currency,
+    })
+    .onConflict((conflict) => conflict.columns(['merchant_id', 'order_number']).doNothing())
+    .execute()
+  return trx
+    .selectFrom('customer_order')
+    .selectAll()
+    .where('merchant_id', '=', attempt.merchantId)
+    .where('order_number', '=', attempt.orderNumber)
+    .forNoKeyUpdate()
+    .executeTakeFirstOrThrow()
+}
+
+function insertAttempt(trx: Trx, attempt: NewAttempt, orderId: OrderId): Promise<PaymentRow> {
+  return trx
+    .insertInto('payment')
+    .values({
+      merchant_id: attempt.merchantId,
+      id: attempt.paymentId,
+      order_id: orderId,
+      channel_account_id: attempt.channelAccountId,
+      method: attempt.method,
+      amount: attempt.amount.minor,
+      currency: attempt.amount.currency,
+      subject: attempt.subject,
+      vendor_request: attempt.vendorRequest,
+      vendor_time: attempt.vendorTime ?? null,
+      return_url: attempt.returnUrl ?? null,
+      expires_at: attempt.expiresAt,
+      next_query_at: attempt.firstQueryAt,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow()
+}
+
+/**
+ * Keeps the credential that the vendor gave. created → pending; a payment that a callback has made paid
+ * meanwhile keeps its state (CB-05).
+ */
+export async function keepCredential(
+  db: Db,
+  payment: PaymentRow,
+  nextAction: NextAction,
+  at: Date,
+): Promise<void> {
+  await db
+    .updateTable('payment')
+    .set({ next_action: JSON.stringify(nextAction), credential_at: at })
+    .set({ state: sql`CASE state WHEN 'created' THEN 'pending' ELSE state END` })
+    .where('merchant_id', '=', payment.merchant_id)
+    .where('id', '=', payment.id)
+    .execute()
+}
+
+/** A definite refusal: nobody can pay this attempt. created → closed. */
+export async function refuseAttempt(db: Db, payment: PaymentRow, code: string): Promise<void> {
+  await db
+    .updateTable('payment')
+    .set({
+      state: 'closed',
+      refusal_code: code,
+      close_proof: `refused: ${code}`,
+      next_query_at: null,
+    })
+    .where('merchant_id', '=', payment.merchant_id)
+    .where('id', '=', payment.id)
+    .where('state', '=', 'created')
+    .execute()
+}
+
+/**
+ * Closes an attempt on the vendor's proof that nobody can pay it any more, under the order's lock.
+ *
+ * False when it was paid, closed before, or its money is in doubt: then the row wins over the proof.
+ */
+export async function closeAttempt(db: Db, payment: PaymentRow, proof: string): Promise<boolean> {
+  return db.transaction().execute(async (trx) => {
+    await trx
+      .selectFrom('customer_order')
+      .select('id')
+      .where('merchant_id', '=', payment.merchant_id)
+      .where('id', '=', payment.order_id)
+      .forNoKeyUpdate()
+      .execute()
+    const moved = await trx
+      .updateTable('payment')
+      .set({ state: 'closed', close_proof: proof, next_query_at: null })
+      .where('merchant_id', '=', payment.merchant_id)
+      .where('id', '=', payment.id)
+      .where('state', 'in', ['created', 'pending'])
+      .where('money_in_doubt', '=', false)
+      .returning('id')
+      .execute()
+    return moved.length === 1
+  })
+}
+
+/** A payment with its order, for the merchant's own eyes; `undefined` when it is not this merchant's. */
+export async function findPayment(
+  db: Db,
+  merchantId: MerchantId,
+  id: PaymentId,
+): Promise<{ readonly payment: PaymentRow; readonly order: OrderRow } | undefined> {
+  const payment = await db
+    .selectFrom('payment')
+    .selectAll()
+    .where('merchant_id', '=', merchantId)
+    .where('id', '=', id)
+    .executeTakeFirst()
+  if (payment === undefined) return undefined
+  const order = await db
+    .selectFrom('customer_order')
+    .selectAll()
+    .where('merchant_id', '=', merchantId)
+    .where('id', '=', payment.order_id)
+    .executeTakeFirstOrThrow()
+  return { payment, order }
+}

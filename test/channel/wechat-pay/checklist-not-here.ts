@@ -1,0 +1,17 @@
+/** Lines of the WeChat Pay dossier's checklist that the channel's tests do not hold, and why. */
+export const CHECKLIST_NOT_HERE: Readonly<Record<number, string>> = {
+  7: 'Partner mode is not built: every account is a direct merchant.',
+  29: 'The schedule of refreshes, and keeping old keys when one fails, is the worker’s; fetchKeys throws and changes nothing.',
+  40: 'Code payment is not built.',
+  41: 'Combined orders are not built; a combined notification is kept as unreadable.',
+  48: 'The sweep over open payments is the worker’s; the pace is a capability of the channel.',
+  51: 'Unique event keys and state guards are the database’s.',
+  54: 'The order of events is decided under the order’s lock by the worker.',
+  75: 'Clock drift is watched by the worker; here it shows as the reason "stale".',
+  76: 'Throttling belongs to the worker’s queues; 429 is unknown here and never repeated at once.',
+}
+
+/** Refunds and bills: lines 58 to 73, built later. */
+export const CHECKLIST_LATER = { from: 58, to: 73 } as const
+
+export const CHECKLIST_LINES = 77
