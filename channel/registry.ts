@@ -90,10 +90,10 @@ export function createRegistry(strategies: Strategies, deps: ChannelDeps): Regis
   }
 
   function build(account: Account): Channel {
-    const { checkAccount, create } = strategy(account.strategy)
-    const problems = checkAccount(account.settings, account.keys)
+    const found = strategy(account.strategy)
+    const problems = found.checkAccount(account.settings, account.keys)
     if (problems.length > 0) throw new UnusableAccount(account.id, problems)
-    return create(account, deps)
+    return found.create(account, deps)
   }
 
   function get(account: Account, version: string): Channel {

@@ -37,14 +37,14 @@ export async function readCallback(
       facts: { kind: 'unreadable', reason: 'the envelope is not the documented one' },
     })
   }
-  const plain = openField(keyring.symmetric(), envelope.resource)
+  const plain = openField(keyring.symmetric(), envelope.sealed)
   if (plain === undefined) {
     return rejected('decrypt_failed', `no APIv3 key opens event ${envelope.id}`)
   }
   return verified({
     eventKey: `evt:${envelope.id}`,
     keySerial: check.serial,
-    facts: readFacts(envelope.event_type, plain),
+    facts: readFacts(envelope.eventType, plain),
   })
 }
 

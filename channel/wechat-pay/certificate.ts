@@ -36,9 +36,9 @@ function openCertificates(context: Context, answered: Answered): readonly Fetche
   if (items === undefined) throw new ChannelUnavailable('certificates: the list cannot be read')
   const secrets = context.keyring.symmetric()
   const fetched = items.map((item) => {
-    const plain = openField(secrets, item.encrypt_certificate)
+    const plain = openField(secrets, item.sealed)
     const pem = plain && Buffer.from(plain).toString('utf8')
-    return pem === undefined ? undefined : readCertificate(pem, item.serial_no)
+    return pem === undefined ? undefined : readCertificate(pem, item.serial)
   })
   const opened = fetched.filter((key) => key !== undefined)
   if (opened.length < items.length) {

@@ -1,3 +1,4 @@
+import { unreachable } from '#domain/assert'
 import type { NextAction } from '#domain/method'
 import { unixSeconds } from '#domain/time'
 import type {
@@ -12,7 +13,8 @@ import { callVendor } from './call.ts'
 import type { Context, VendorAnswer } from './call.ts'
 import { endpointOf } from './prepare.ts'
 import { signForClient } from './signature.ts'
-import { parsePayment, parsePrepay } from './wire.ts'
+import { parseCredential, parsePayment, writeClose } from './wire.ts'
+import type { Credential } from './wire.ts'
 
 type Refusal = Extract<VendorAnswer, { kind: 'refusal' }>
 
@@ -54,8 +56,10 @@ export async function createPayment(
       return isUndecided(answer)
         ? { kind: 'unknown', cause: `status ${answer.status} ${answer.code}` }
         : { kind: 'refused', code: answer.code, message: answer.message }
-    default:
+    case 'unknown':
       return answer
+    default:
+      return unreachable(answer)
   }
 }
 
@@ -70,7 +74,7 @@ async function created(
   prepared: PreparedPayment,
   body: Uint8Array,
 ): Promise<CreateOutcome> {
-  const nextAction = await nextActionOf(context, prepared, parsePrepay(body) ?? {})
+  const nextAction = await nextActionOf(context, prepared, parseCredential(body))
   return nextAction === undefined
     ? { kind: 'unknown', cause: 'the answer holds no credential' }
     : { kind: 'created', nextAction }
@@ -79,20 +83,23 @@ async function created(
 async function nextActionOf(
   context: Context,
   prepared: PreparedPayment,
-  answer: NonNullable<ReturnType<typeof parsePrepay>>,
+  credential: Credential,
 ): Promise<NextAction | undefined> {
   switch (prepared.method) {
     case 'qr':
-      return answer.code_url ? { type: 'qr_code', content: answer.code_url } : undefined
+      return credential.codeUrl ? { type: 'qr_code', content: credential.codeUrl } : undefined
     case 'h5':
-      return answer.h5_url ? redirectTo(answer.h5_url, prepared.returnUrl) : undefined
+      return credential.h5Url ? redirectTo(credential.h5Url, prepared.returnUrl) : undefined
     case 'jsapi':
     case 'mini_program':
-      return answer.prepay_id ? bridgeParams(context, answer.prepay_id) : undefined
+      return credential.prepayId ? bridgeParams(context, credential.prepayId) : undefined
     case 'app':
-      return answer.prepay_id ? appParams(context, answer.prepay_id) : undefined
-    default:
+      return credential.prepayId ? appParams(context, credential.prepayId) : undefined
+    case 'page':
+    case 'wap':
       return undefined
+    default:
+      return unreachable(prepared.method)
   }
 }
 
@@ -162,8 +169,10 @@ export async function queryPayment(
       return answer.status === 404 && ABSENT_CODES.has(answer.code)
         ? { kind: 'absent', code: answer.code }
         : { kind: 'unknown', cause: `status ${answer.status} ${answer.code}` }
-    default:
+    case 'unknown':
       return answer
+    default:
+      return unreachable(answer)
   }
 }
 
@@ -186,7 +195,7 @@ export async function closePayment(
   payment: PaymentReference,
   record: RecordExchange,
 ): Promise<CloseOutcome> {
-  const body = JSON.stringify({ mchid: context.settings.mchid })
+  const body = writeClose(context.settings)
   const target = `${pathOf(payment)}/close`
   const answer = await callVendor(context, { kind: 'close', method: 'POST', target, body }, record)
   switch (answer.kind) {
@@ -198,8 +207,10 @@ export async function closePayment(
       return CLOSED_CODES.has(answer.code)
         ? { kind: 'closed', proof: answer.code }
         : decideByQuery(context, payment, record)
-    default:
+    case 'unknown':
       return answer
+    default:
+      return unreachable(answer)
   }
 }
 
@@ -218,7 +229,9 @@ async function decideByQuery(
     case 'absent':
       // The vendor knows no such number now, and a prepay still on its way may create it.
       return { kind: 'unknown', cause: outcome.code }
-    default:
+    case 'unknown':
       return outcome
+    default:
+      return unreachable(outcome)
   }
 }

@@ -1,10 +1,11 @@
 import { isIP } from 'node:net'
 import type { Method } from '#domain/method'
-import { AMOUNT_MINOR_MAX, jsonMinor } from '#domain/money'
-import { formatChinaTime, unixSeconds } from '#domain/time'
+import { AMOUNT_MINOR_MAX } from '#domain/money'
+import { unixSeconds } from '#domain/time'
 import type { PaymentRequest, PrepareOutcome } from '../channel.ts'
 import { isAllowedUrl } from '../host.ts'
 import type { Context } from './call.ts'
+import { writePrepay } from './wire.ts'
 
 /** WeChat Pay dossier, section 2.1. Mini programs use the JSAPI product. */
 const ENDPOINTS: Readonly<Partial<Record<Method, string>>> = {
@@ -64,7 +65,7 @@ export function preparePayment(context: Context, request: PaymentRequest): Prepa
     prepared: {
       paymentId: request.paymentId,
       method: request.method,
-      body: JSON.stringify(bodyOf(context, request)),
+      body: writePrepay(context.settings, request),
       ...(request.returnUrl === undefined ? {} : { returnUrl: request.returnUrl }),
     },
   }
@@ -80,27 +81,10 @@ function firstRefusal(context: Context, request: PaymentRequest): Refused | unde
   return undefined
 }
 
-function bodyOf(context: Context, request: PaymentRequest) {
-  const { appid, mchid } = context.settings
-  return {
-    appid,
-    mchid,
-    description: request.subject,
-    out_trade_no: request.paymentId,
-    time_expire: formatChinaTime(request.expiresAt),
-    notify_url: request.callbackUrl,
-    amount: { total: jsonMinor(request.amount.minor), currency: request.amount.currency },
-    ...(hasPayer(request.method) ? { payer: { openid: request.payerOpenId } } : {}),
-    ...(request.method === 'h5'
-      ? { scene_info: { payer_client_ip: request.clientIp, h5_info: { type: 'Wap' } } }
-      : {}),
-  }
-}
-
 const hasPayer = (method: Method): boolean => method === 'jsapi' || method === 'mini_program'
 
 function withinCharacters(text: string | undefined, max: number): string | undefined {
-  const characters = [...(text ?? '')].length
+  const characters = Array.from(text ?? '').length
   return characters >= 1 && characters <= max
     ? undefined
     : `expected 1 to ${max} characters, found ${characters}`

@@ -1,11 +1,13 @@
-import { parseMinor } from '#domain/money'
+import { jsonMinor, parseMinor } from '#domain/money'
 import type { OtherFacts, PaymentFacts, VendorState } from '#domain/notification'
-import { parseRfc3339 } from '#domain/time'
+import { formatChinaTime, parseRfc3339 } from '#domain/time'
 import { z } from 'zod'
+import type { PaymentRequest } from '../channel.ts'
 import { openSealed } from '../crypto-native.ts'
 import type { NativeSymmetricKey } from '../crypto-native.ts'
 import { decodeBase64, utf8 } from '../crypto.ts'
 import { parseJson } from '../json.ts'
+import type { Settings } from './settings.ts'
 
 /**
  * The vendor's JSON in its own words, and what it means in ours.
@@ -45,7 +47,11 @@ const envelopeSchema = z.object({
   resource: sealedSchema,
 })
 
-export type Envelope = z.infer<typeof envelopeSchema>
+export interface Envelope {
+  readonly id: string
+  readonly eventType: string
+  readonly sealed: SealedField
+}
 
 const errorSchema = z.object({ code: z.string().min(1), message: z.string().optional() })
 
@@ -59,8 +65,10 @@ const prepaySchema = z.object({
   h5_url: z.string().min(1).optional(),
 })
 
-export const parseEnvelope = (bytes: Uint8Array): Envelope | undefined =>
-  envelopeSchema.safeParse(parseJson(bytes)).data
+export function parseEnvelope(bytes: Uint8Array): Envelope | undefined {
+  const event = envelopeSchema.safeParse(parseJson(bytes)).data
+  return event && { id: event.id, eventType: event.event_type, sealed: event.resource }
+}
 
 /** The vendor's refusal; `undefined` for pages of a proxy and empty bodies (dossier, section 1.10). */
 export const parseVendorError = (
@@ -70,10 +78,51 @@ export const parseVendorError = (
   return error && { code: error.code, message: error.message ?? '' }
 }
 
-export const parseCertificates = (bytes: Uint8Array) =>
-  certificatesSchema.safeParse(parseJson(bytes)).data?.data
+export interface SealedCertificate {
+  readonly serial: string
+  readonly sealed: SealedField
+}
 
-export const parsePrepay = (bytes: Uint8Array) => prepaySchema.safeParse(parseJson(bytes)).data
+/** The list of platform certificates; `undefined` when it is none (dossier, section 1.6). */
+export const parseCertificates = (bytes: Uint8Array): readonly SealedCertificate[] | undefined =>
+  certificatesSchema
+    .safeParse(parseJson(bytes))
+    .data?.data.map((item) => ({ serial: item.serial_no, sealed: item.encrypt_certificate }))
+
+/** What a customer needs to pay; which of them is there depends on the product (dossier, section 2.3). */
+export interface Credential {
+  readonly prepayId?: string | undefined
+  readonly codeUrl?: string | undefined
+  readonly h5Url?: string | undefined
+}
+
+export function parseCredential(bytes: Uint8Array): Credential {
+  const answer = prepaySchema.safeParse(parseJson(bytes)).data
+  return { prepayId: answer?.prepay_id, codeUrl: answer?.code_url, h5Url: answer?.h5_url }
+}
+
+/** Writes the body of a prepay call (WeChat Pay dossier, section 2.2). */
+export function writePrepay(settings: Settings, request: PaymentRequest): string {
+  const { method } = request
+  return JSON.stringify({
+    appid: settings.appid,
+    mchid: settings.mchid,
+    description: request.subject,
+    out_trade_no: request.paymentId,
+    time_expire: formatChinaTime(request.expiresAt),
+    notify_url: request.callbackUrl,
+    amount: { total: jsonMinor(request.amount.minor), currency: request.amount.currency },
+    ...(method === 'jsapi' || method === 'mini_program'
+      ? { payer: { openid: request.payerOpenId } }
+      : {}),
+    ...(method === 'h5'
+      ? { scene_info: { payer_client_ip: request.clientIp, h5_info: { type: 'Wap' } } }
+      : {}),
+  })
+}
+
+/** Writes the body of a close call (WeChat Pay dossier, section 3.1). */
+export const writeClose = (settings: Settings): string => JSON.stringify({ mchid: settings.mchid })
 
 /**
  * Payment rules, section 3: what a state means for money.

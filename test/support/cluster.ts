@@ -31,7 +31,7 @@ async function startIn(
   dataDirectory: string,
   { fsync }: { readonly fsync: boolean },
 ): Promise<TestCluster> {
-  const binDirectory = process.env['PINGZHANG_PG_BIN']
+  const binDirectory = process.env['PINGZHANG_PG_BIN'] || undefined
   const postgres = await startPostgres({ dataDirectory, binDirectory, fsync, settings })
   const reaper = startReaper(dataDirectory)
   return {

@@ -1,7 +1,6 @@
 import 'reflect-metadata'
 import { beforeAll, describe, expect, test } from 'bun:test'
 import { generateKeyPairSync } from 'node:crypto'
-import { Crypto } from '@peculiar/webcrypto'
 import { X509CertificateGenerator } from '@peculiar/x509'
 import {
   apiv3Key,
@@ -21,7 +20,6 @@ interface Issued {
   readonly privatePem: string
 }
 
-const crypto = new Crypto()
 let older: Issued
 let newer: Issued
 

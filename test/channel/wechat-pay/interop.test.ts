@@ -133,7 +133,7 @@ describe('wechatpay-node-v3', () => {
       nonce,
       prepay,
     })
-    expect(ours).toBe(node.sign(`${appid}\n${timestamp}\n${nonce}\n${prepay}\n`))
+    expect(ours).toBe(node.sha256WithRsa(`${appid}\n${timestamp}\n${nonce}\n${prepay}\n`))
   })
 
   test('opens what we open', () => {

@@ -129,7 +129,7 @@ describe('close', () => {
     ['NOTPAY', 'unknown'],
     ['REFUND', 'paid'],
     ['TOMORROW', 'unknown'],
-  ])('after a refusal the query decides: %s is %s', async (state, kind) => {
+  ] as const)('after a refusal the query decides: %s is %s', async (state, kind) => {
     const { outcome } = await close(
       () => refusal(429, 'RATE_LIMITED'),
       () => signed(200, orderOf({ trade_state: state })),

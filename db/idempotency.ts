@@ -1,0 +1,65 @@
+import type { MerchantId } from '#domain/id'
+import type { Db } from './database.ts'
+
+/** What a key says about a request: run it, answer as before, or refuse. */
+export type KeyOutcome =
+  | { readonly kind: 'run' }
+  | { readonly kind: 'replay'; readonly status: number; readonly body: string }
+  | { readonly kind: 'running' }
+  | { readonly kind: 'other_request' }
+
+export interface KeyedRequest {
+  readonly merchantId: MerchantId
+  readonly key: string
+  /** Hash of method, path and body. */
+  readonly requestHash: string
+}
+
+/** Takes the key for this request, or says what an earlier one with it has come to. */
+export async function takeKey(db: Db, request: KeyedRequest): Promise<KeyOutcome> {
+  const inserted = await db
+    .insertInto('idempotency_key')
+    .values({
+      merchant_id: request.merchantId,
+      key: request.key,
+      request_hash: request.requestHash,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('key')
+    .executeTakeFirst()
+  if (inserted !== undefined) return { kind: 'run' }
+  const row = await db
+    .selectFrom('idempotency_key')
+    .selectAll()
+    .where('merchant_id', '=', request.merchantId)
+    .where('key', '=', request.key)
+    .executeTakeFirst()
+  if (row === undefined) return { kind: 'running' }
+  if (row.request_hash !== request.requestHash) return { kind: 'other_request' }
+  if (row.status === null || row.body === null) return { kind: 'running' }
+  return { kind: 'replay', status: Number(row.status), body: row.body }
+}
+
+/** Keeps the answer: the same key gets the same one from now on. */
+export async function keepAnswer(
+  db: Db,
+  request: KeyedRequest,
+  answer: { readonly status: number; readonly body: string },
+): Promise<void> {
+  await db
+    .updateTable('idempotency_key')
+    .set({ status: BigInt(answer.status), body: answer.body })
+    .where('merchant_id', '=', request.merchantId)
+    .where('key', '=', request.key)
+    .execute()
+}
+
+/** Nothing was decided: the key is free again. */
+export async function releaseKey(db: Db, request: KeyedRequest): Promise<void> {
+  await db
+    .deleteFrom('idempotency_key')
+    .where('merchant_id', '=', request.merchantId)
+    .where('key', '=', request.key)
+    .where('status', 'is', null)
+    .execute()
+}

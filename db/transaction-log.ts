@@ -1,0 +1,30 @@
+import type { MerchantId, PaymentId } from '#domain/id'
+import { newLogId } from '#domain/id'
+import type { Db } from './database.ts'
+
+export interface LogEntry {
+  readonly merchantId: MerchantId
+  readonly channel: string
+  readonly paymentId: PaymentId | undefined
+  readonly kind: 'create' | 'query' | 'close' | 'key' | 'return'
+  /** Redacted already. */
+  readonly content: Readonly<Record<string, unknown>>
+}
+
+/** Appends to the transaction log. */
+export async function appendLog(db: Db, entries: readonly LogEntry[]): Promise<void> {
+  if (entries.length === 0) return
+  await db
+    .insertInto('transaction_log')
+    .values(
+      entries.map((entry) => ({
+        merchant_id: entry.merchantId,
+        id: newLogId(),
+        channel: entry.channel,
+        payment_id: entry.paymentId ?? null,
+        kind: entry.kind,
+        content: JSON.stringify(entry.content).replaceAll(String.raw`\u0000`, ''),
+      })),
+    )
+    .execute()
+}

@@ -1,0 +1,33 @@
+import { Hono } from 'hono'
+import type { GatewayDeps, GatewayEnv } from './deps.ts'
+import { handleError } from './middleware/error.ts'
+import { Problem, problemResponse } from './problem.ts'
+import { callbackRoute } from './route/callback.ts'
+import { healthRoute } from './route/health.ts'
+import { paymentRoute } from './route/payment.ts'
+
+/** The public listener: every route with its request id, and one way of failing. */
+export function createApp(deps: GatewayDeps): Hono<GatewayEnv> {
+  const app = new Hono<GatewayEnv>()
+  app.use(async (context, next) => {
+    const requestId = crypto.randomUUID()
+    context.set('requestId', requestId)
+    await next()
+    context.header('Request-Id', requestId)
+  })
+  app.onError(handleError(deps))
+  app.notFound((context) =>
+    problemResponse(
+      new Problem(404, 'not_found', 'there is nothing here'),
+      context.get('requestId'),
+    ),
+  )
+  app.route('/', healthRoute(deps))
+  app.route('/', callbackRoute(deps))
+  app.route('/', paymentRoute(deps))
+  app.all('/callback/:account', (context) => {
+    context.header('Allow', 'POST')
+    throw new Problem(405, 'method_not_allowed', 'callbacks are sent by POST')
+  })
+  return app
+}

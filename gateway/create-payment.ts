@@ -1,0 +1,195 @@
+import type { Exchange } from '#channel/http'
+import { findAccepting } from '#db/account'
+import { findPayment, keepCredential, refuseAttempt, startAttempt } from '#db/payment'
+import type { PaymentRow } from '#db/payment'
+import { appendLog } from '#db/transaction-log'
+import { unreachable } from '#domain/assert'
+import { newPaymentId } from '#domain/id'
+import type { MerchantId } from '#domain/id'
+import { cny } from '#domain/money'
+import { addMs } from '#domain/time'
+import type { LiveAccount } from './account-cache.ts'
+import type { GatewayDeps } from './deps.ts'
+import type { PaymentBody } from './payment-body.ts'
+import { Problem } from './problem.ts'
+
+const MS_PER_SECOND = 1000
+
+/** The attempt, and whether its credential is known: without one the vendor's answer is still unknown. */
+export interface Created {
+  readonly payment: PaymentRow
+  readonly isNew: boolean
+}
+
+/**
+ * Creates a payment, or returns the live one of the same order, account and method.
+ *
+ * Rows are committed before the vendor hears of them; an unknown answer leaves the attempt `created`, and a
+ * repeated request sends the same bytes again.
+ */
+export async function createPayment(
+  deps: GatewayDeps,
+  merchantId: MerchantId,
+  body: PaymentBody,
+): Promise<Created> {
+  const live = await loadAccepting(deps, merchantId, body)
+  const attempt = prepareAttempt(deps, merchantId, live, body)
+  const outcome = await startAttempt(deps.db, attempt)
+  switch (outcome.kind) {
+    case 'started':
+      return { payment: await submit(deps, live, outcome.payment), isNew: true }
+    case 'live':
+      return { payment: await renew(deps, live, outcome.payment), isNew: false }
+    case 'order_amount_differs':
+      throw new Problem(409, 'order_amount_differs', 'this order number has another amount')
+    case 'order_not_payable':
+      throw new Problem(409, 'order_not_payable', 'this order is paid or closed')
+    case 'money_in_doubt':
+      throw new Problem(
+        409,
+        'money_in_doubt',
+        'money may have moved for this order; a person decides',
+      )
+    default:
+      return unreachable(outcome)
+  }
+}
+
+async function loadAccepting(
+  deps: GatewayDeps,
+  merchantId: MerchantId,
+  body: PaymentBody,
+): Promise<LiveAccount> {
+  const filter = { channel: body.channel, account: body.channel_account }
+  const [id, another] = await findAccepting(deps.db, merchantId, filter)
+  if (id === undefined) {
+    throw new Problem(422, 'no_channel_account', 'no account that accepts payments fits')
+  }
+  if (another !== undefined) {
+    throw new Problem(409, 'several_channel_accounts', 'several accounts fit: name channel_account')
+  }
+  const live = await deps.accounts.find(id)
+  if (live === undefined) throw new Problem(422, 'no_channel_account', 'the account is gone')
+  return live
+}
+
+function prepareAttempt(
+  deps: GatewayDeps,
+  merchantId: MerchantId,
+  { account, channel }: LiveAccount,
+  body: PaymentBody,
+) {
+  const { capabilities } = channel
+  const seconds = body.expires_in_s
+  const { expiresInSecondsMin: min, expiresInSecondsMax: max } = capabilities
+  if (seconds < min || seconds > max) {
+    throw new Problem(422, 'expires_in_s_invalid', `this channel allows ${min} to ${max} seconds`)
+  }
+  if (!capabilities.methods.includes(body.method)) {
+    throw new Problem(
+      422,
+      'method_not_available',
+      `this channel has: ${capabilities.methods.join(', ')}`,
+    )
+  }
+  const now = deps.clock.now()
+  const paymentId = newPaymentId()
+  const amount = cny(BigInt(body.amount))
+  const expiresAt = addMs(now, seconds * MS_PER_SECOND)
+  const prepared = channel.preparePayment({
+    paymentId,
+    method: body.method,
+    amount,
+    subject: body.subject,
+    clientIp: body.client_ip,
+    expiresAt,
+    callbackUrl: `${deps.publicUrl}/callback/${account.id}`,
+    ...(body.payer_open_id === undefined ? {} : { payerOpenId: body.payer_open_id }),
+    ...(body.return_url === undefined ? {} : { returnUrl: body.return_url }),
+  })
+  if (prepared.kind === 'refused') throw new Problem(422, prepared.code, prepared.message)
+  return {
+    merchantId,
+    paymentId,
+    orderNumber: body.order_number,
+    userId: body.user_id,
+    amount,
+    channelAccountId: account.id,
+    method: body.method,
+    subject: body.subject,
+    vendorRequest: prepared.prepared.body,
+    vendorTime: prepared.prepared.vendorTime,
+    returnUrl: body.return_url,
+    expiresAt,
+    firstQueryAt: addMs(now, (capabilities.queryPaceSeconds[0] ?? 0) * MS_PER_SECOND),
+  }
+}
+
+/** A live attempt keeps its credential while it lives; then the stored bytes are sent again. */
+async function renew(
+  deps: GatewayDeps,
+  live: LiveAccount,
+  payment: PaymentRow,
+): Promise<PaymentRow> {
+  const seconds = live.channel.capabilities.credentialSeconds[payment.method] ?? 0
+  const at = payment.credential_at
+  const isFresh = at !== null && deps.clock.now() < addMs(at, seconds * MS_PER_SECOND)
+  return isFresh ? payment : submit(deps, live, payment)
+}
+
+async function submit(
+  deps: GatewayDeps,
+  { account, channel }: LiveAccount,
+  payment: PaymentRow,
+): Promise<PaymentRow> {
+  const exchanges: Exchange[] = []
+  const prepared = {
+    paymentId: payment.id,
+    method: payment.method,
+    body: payment.vendor_request,
+    ...(payment.vendor_time === null ? {} : { vendorTime: payment.vendor_time }),
+    ...(payment.return_url === null ? {} : { returnUrl: payment.return_url }),
+  }
+  const outcome = await channel.createPayment(prepared, (exchange) => exchanges.push(exchange))
+  await logExchanges(deps, account.channel, payment, exchanges)
+  switch (outcome.kind) {
+    case 'created':
+      await keepCredential(deps.db, payment, outcome.nextAction, deps.clock.now())
+      return reload(deps, payment)
+    case 'refused':
+      await refuseAttempt(deps.db, payment, outcome.code)
+      throw new Problem(502, 'channel_refused', 'the vendor refused the payment', {
+        name: account.channel,
+        code: outcome.code,
+        message: outcome.message,
+      })
+    case 'unknown':
+      return payment
+    default:
+      return unreachable(outcome)
+  }
+}
+
+/** Appends what was said to the vendor and what it answered. */
+export async function logExchanges(
+  deps: Pick<GatewayDeps, 'db'>,
+  channel: string,
+  payment: PaymentRow,
+  exchanges: readonly Exchange[],
+): Promise<void> {
+  await appendLog(
+    deps.db,
+    exchanges.map((exchange) => ({
+      merchantId: payment.merchant_id,
+      channel,
+      paymentId: payment.id,
+      kind: exchange.kind,
+      content: { ...exchange },
+    })),
+  )
+}
+
+async function reload(deps: GatewayDeps, payment: PaymentRow): Promise<PaymentRow> {
+  const found = await findPayment(deps.db, payment.merchant_id, payment.id)
+  return found?.payment ?? payment
+}

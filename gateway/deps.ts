@@ -1,0 +1,21 @@
+import type { Logger } from 'pino'
+import type { Db } from '#db/database'
+import type { Clock } from '#domain/time'
+import type { AccountCache } from './account-cache.ts'
+import type { Intake } from './intake.ts'
+
+/** What the routes work with. */
+export interface GatewayDeps {
+  readonly db: Db
+  readonly clock: Clock
+  readonly accounts: AccountCache
+  readonly intake: Intake
+  readonly log: Logger
+  /** Where vendors and customers reach this gateway, without a trailing slash. */
+  readonly publicUrl: string
+}
+
+/** What every request carries on its way. */
+export interface GatewayEnv {
+  readonly Variables: { readonly requestId: string }
+}

@@ -1,0 +1,20 @@
+import type { Context } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { GatewayDeps, GatewayEnv } from '../deps.ts'
+import { Problem, problemResponse } from '../problem.ts'
+
+/** The one place that turns an exception into a status. What is not expected is 503: try again. */
+export function handleError(deps: Pick<GatewayDeps, 'log'>) {
+  return (error: Error, context: Context<GatewayEnv>): Response => {
+    const requestId = context.get('requestId')
+    if (error instanceof Problem) return problemResponse(error, requestId)
+    if (error instanceof HTTPException) {
+      return problemResponse(new Problem(400, 'bad_request', 'the request is malformed'), requestId)
+    }
+    deps.log.error(
+      { request_id: requestId, error: error.message, stack: error.stack },
+      'request failed',
+    )
+    return problemResponse(new Problem(503, 'unavailable', 'not done; try again'), requestId)
+  }
+}

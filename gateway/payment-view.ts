@@ -1,0 +1,32 @@
+import type { OrderRow, PaymentRow } from '#db/payment'
+import { jsonMinor } from '#domain/money'
+
+/** A payment as the merchant API shows it. */
+export function viewPayment(publicUrl: string, payment: PaymentRow, order: OrderRow) {
+  const address = `${publicUrl}/v1/payments/${payment.id}`
+  const action = payment.next_action
+  return {
+    id: payment.id,
+    object: 'payment',
+    state: payment.state,
+    disposition: payment.disposition,
+    method: payment.method,
+    amount: jsonMinor(payment.amount),
+    currency: payment.currency,
+    subject: payment.subject,
+    channel_account: payment.channel_account_id,
+    channel_payment_id: payment.channel_payment_id,
+    refusal_code: payment.refusal_code,
+    order: { order_number: order.order_number, state: order.state, user_id: order.user_id },
+    next_action:
+      action === null
+        ? null
+        : action.type === 'qr_code'
+          ? { ...action, svg_url: `${address}/qr.svg`, png_url: `${address}/qr.png` }
+          : action,
+    pay_url: `${publicUrl}/pay/${payment.id}`,
+    created_at: payment.created_at.toISOString(),
+    expires_at: payment.expires_at.toISOString(),
+    paid_at: payment.paid_at?.toISOString() ?? null,
+  }
+}

@@ -1,0 +1,40 @@
+/** A refusal that the client can act on (RFC 9457). */
+export class Problem extends Error {
+  override readonly name = 'Problem'
+  readonly status: ProblemStatus
+  readonly code: string
+  readonly channel: ChannelProblem | undefined
+
+  constructor(status: ProblemStatus, code: string, detail: string, channel?: ChannelProblem) {
+    super(detail)
+    this.status = status
+    this.code = code
+    this.channel = channel
+  }
+}
+
+export type ProblemStatus = 400 | 401 | 404 | 405 | 409 | 413 | 415 | 422 | 500 | 502 | 503
+
+/** The vendor's own words, kept apart from ours. */
+export interface ChannelProblem {
+  readonly name: string
+  readonly code: string
+  readonly message: string
+}
+
+/** Writes a problem. Never repeats what the client sent. */
+export function problemResponse(problem: Problem, requestId: string): Response {
+  const body = {
+    type: `urn:pingzhang:problem:${problem.code}`,
+    title: problem.code.replaceAll('_', ' '),
+    status: problem.status,
+    detail: problem.message,
+    code: problem.code,
+    request_id: requestId,
+    ...(problem.channel === undefined ? {} : { channel: problem.channel }),
+  }
+  return new Response(JSON.stringify(body), {
+    status: problem.status,
+    headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
+  })
+}

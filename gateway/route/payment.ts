@@ -1,0 +1,113 @@
+import { Hono } from 'hono'
+import { closeAttempt, findPayment } from '#db/payment'
+import type { OrderRow, PaymentRow } from '#db/payment'
+import type { Exchange } from '#channel/http'
+import type { MerchantId } from '#domain/id'
+import { parsePaymentId } from '#domain/id'
+import { readBody } from '../body.ts'
+import { createPayment, logExchanges } from '../create-payment.ts'
+import type { GatewayDeps, GatewayEnv } from '../deps.ts'
+import { runOnce } from '../idempotent.ts'
+import { loadMerchant } from '../middleware/key.ts'
+import { parsePaymentBody } from '../payment-body.ts'
+import { viewPayment } from '../payment-view.ts'
+import { Problem } from '../problem.ts'
+
+interface Found {
+  readonly payment: PaymentRow
+  readonly order: OrderRow
+}
+
+/** `/v1/payments`: create, read, close. */
+export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
+  const route = new Hono<GatewayEnv>()
+  route.post('/v1/payments', async (context) => {
+    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const bytes = await readBody(context.req.raw)
+    const request = {
+      merchantId,
+      key: context.req.header('idempotency-key'),
+      method: 'POST',
+      path: '/v1/payments',
+      body: bytes,
+    }
+    return runOnce(deps.db, request, async () => {
+      const created = await createPayment(deps, merchantId, parsePaymentBody(bytes))
+      const found = await loadPayment(deps, merchantId, created.payment.id)
+      // Without a credential the vendor's answer is unknown: accepted, not done.
+      const status = created.payment.next_action === null ? 202 : created.isNew ? 201 : 200
+      return { status, body: show(deps, found) }
+    })
+  })
+  route.get('/v1/payments/:id', async (context) => {
+    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const found = await loadPayment(deps, merchantId, context.req.param('id'))
+    return json(show(deps, found))
+  })
+  route.post('/v1/payments/:id/close', async (context) => {
+    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const found = await loadPayment(deps, merchantId, context.req.param('id'))
+    const request = {
+      merchantId,
+      key: context.req.header('idempotency-key'),
+      method: 'POST',
+      path: context.req.path,
+      body: await readBody(context.req.raw),
+    }
+    return runOnce(deps.db, request, async () => {
+      await closePayment(deps, found.payment)
+      return {
+        status: 200,
+        body: show(deps, await loadPayment(deps, merchantId, found.payment.id)),
+      }
+    })
+  })
+  return route
+}
+
+const json = (body: string): Response =>
+  new Response(body, {
+    headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+  })
+
+const show = (deps: GatewayDeps, { payment, order }: Found): string =>
+  JSON.stringify(viewPayment(deps.publicUrl, payment, order))
+
+async function loadPayment(
+  deps: GatewayDeps,
+  merchantId: MerchantId,
+  text: string,
+): Promise<Found> {
+  const id = parsePaymentId(text)
+  const found = id === undefined ? undefined : await findPayment(deps.db, merchantId, id)
+  if (found === undefined) throw new Problem(404, 'payment_not_found', 'no payment has this id')
+  return found
+}
+
+/** Asks the vendor first: only its proof closes. A payment that turns out paid is confirmed by a query. */
+async function closePayment(deps: GatewayDeps, payment: PaymentRow): Promise<void> {
+  if (payment.state === 'paid' || payment.state === 'closed') return
+  const live = await deps.accounts.find(payment.channel_account_id)
+  if (live?.channel.closePayment === undefined) {
+    throw new Problem(409, 'close_not_available', 'this channel has no close; the payment expires')
+  }
+  const exchanges: Exchange[] = []
+  const reference = {
+    paymentId: payment.id,
+    ...(payment.vendor_time === null ? {} : { vendorTime: payment.vendor_time }),
+  }
+  const outcome = await live.channel.closePayment(reference, (exchange) => exchanges.push(exchange))
+  await logExchanges(deps, live.account.channel, payment, exchanges)
+  if (outcome.kind === 'unknown') {
+    throw new Problem(503, 'close_unknown', 'the vendor did not say whether it closed; try again')
+  }
+  if (outcome.kind === 'paid') {
+    throw new Problem(
+      409,
+      'payment_is_paid',
+      'the customer has paid; the order becomes paid shortly',
+    )
+  }
+  const isClosed = await closeAttempt(deps.db, payment, outcome.proof)
+  if (!isClosed) throw new Problem(409, 'payment_moved', 'the payment was paid or closed meanwhile')
+}

@@ -1,0 +1,85 @@
+import type { Logger } from 'pino'
+import { createRegistry } from '#channel/registry'
+import { strategies } from '#channel/strategies'
+import type { Db } from '#db/database'
+import { gatewayDatabase, openDatabase } from '#db/database'
+import { assertDurable } from '#db/durability'
+import { jobsOf, openSender } from '#db/job'
+import { storeNotifications } from '#db/notification'
+import type { Arrival, StoreOptions } from '#db/notification'
+import type { Jobs } from '#db/job'
+import type { SealKey } from '#db/seal'
+import type { Clock } from '#domain/time'
+import { createAccountCache } from './account-cache.ts'
+import { createApp } from './app.ts'
+import { BODY_BYTES_MAX } from './body.ts'
+import { createIntake, defaultIntake } from './intake.ts'
+import type { CommitBatch } from './intake.ts'
+
+export interface GatewayOptions extends StoreOptions {
+  readonly databaseUrl: string
+  readonly sealKey: SealKey
+  readonly publicUrl: string
+  readonly hostname: string
+  readonly port: number
+  readonly localHosts: readonly string[]
+  readonly clock: Clock
+  readonly log: Logger
+  /** Test clusters switch fsync off; production never does. */
+  readonly requireDurable: boolean
+  /** How a batch is committed. Another composition is for tests and the benchmark. */
+  readonly commitWith?: (db: Db, jobs: Jobs, options: StoreOptions) => CommitBatch
+}
+
+export interface Gateway {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+const IDLE_TIMEOUT_SECONDS = 30
+
+/** Starts the public listener. It keeps nothing in memory that it has acknowledged. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { clock, log } = options
+  const onError = (error: Error): void => log.error({ error: error.message }, 'database connection')
+  const db = openDatabase(options.databaseUrl, gatewayDatabase, onError)
+  if (options.requireDurable) await assertDurable(db)
+  const boss = await openSender(options.databaseUrl, onError)
+  const jobs = jobsOf(boss)
+  const registry = createRegistry(strategies, {
+    clock,
+    fetch: (url, init) => fetch(url, init),
+    localHosts: options.localHosts,
+    newNonce: () => crypto.randomUUID().replaceAll('-', ''),
+  })
+  const commit = (options.commitWith ?? commitTogether)(db, jobs, options)
+  const app = createApp({
+    db,
+    clock,
+    log,
+    publicUrl: options.publicUrl,
+    accounts: createAccountCache(db, options.sealKey, registry, () => performance.now()),
+    intake: createIntake(commit, defaultIntake),
+  })
+  const server = Bun.serve({
+    hostname: options.hostname,
+    port: options.port,
+    // One byte more, so that our own answer to a body that is too large is seen.
+    maxRequestBodySize: BODY_BYTES_MAX * 2,
+    idleTimeout: IDLE_TIMEOUT_SECONDS,
+    fetch: (request) => app.fetch(request),
+  })
+  return {
+    url: `http://${options.hostname}:${server.port}`,
+    async stop() {
+      await server.stop()
+      await boss.stop({ graceful: false })
+      await db.destroy()
+    },
+  }
+}
+
+const commitTogether =
+  (db: Db, jobs: Jobs, options: StoreOptions): CommitBatch =>
+  (batch: readonly Arrival[]) =>
+    storeNotifications(db, jobs, batch, options)
