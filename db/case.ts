@@ -1,6 +1,6 @@
 import type { MerchantId } from '#domain/id'
 import { newCaseId } from '#domain/id'
-import type { Trx } from './database.ts'
+import type { Db, Trx } from './database.ts'
 
 export interface NewCase {
   readonly merchantId: MerchantId
@@ -26,3 +26,7 @@ export async function openCases(trx: Trx, cases: readonly NewCase[]): Promise<vo
     .onConflict((conflict) => conflict.doNothing())
     .execute()
 }
+
+/** Opens one case in a commit of its own. */
+export const openCase = (db: Db, item: NewCase): Promise<void> =>
+  db.transaction().execute((trx) => openCases(trx, [item]))

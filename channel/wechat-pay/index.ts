@@ -3,8 +3,7 @@ import type { Capabilities, Channel } from '../channel.ts'
 import type { ChannelDeps, Strategy } from '../registry.ts'
 import type { Context } from './call.ts'
 import { acknowledge, readCallback } from './callback.ts'
-import { fetchKeys } from './certificate.ts'
-import { createKeyring } from './key.ts'
+import { createKeyring, fetchKeys } from './key.ts'
 import { closePayment, createPayment, queryPayment } from './payment.ts'
 import {
   EXPIRES_IN_SECONDS_MAX,

@@ -87,14 +87,14 @@ async function nextActionOf(
 ): Promise<NextAction | undefined> {
   switch (prepared.method) {
     case 'qr':
-      return credential.codeUrl ? { type: 'qr_code', content: credential.codeUrl } : undefined
+      return qrCode(credential.codeUrl)
     case 'h5':
-      return credential.h5Url ? redirectTo(credential.h5Url, prepared.returnUrl) : undefined
+      return redirectTo(credential.h5Url, prepared.returnUrl)
     case 'jsapi':
     case 'mini_program':
-      return credential.prepayId ? bridgeParams(context, credential.prepayId) : undefined
+      return bridgeParams(context, credential.prepayId)
     case 'app':
-      return credential.prepayId ? appParams(context, credential.prepayId) : undefined
+      return appParams(context, credential.prepayId)
     case 'page':
     case 'wap':
       return undefined
@@ -103,16 +103,27 @@ async function nextActionOf(
   }
 }
 
+/** WeChat Pay dossier, section 2.7: the code is opaque and stays as it is. */
+const qrCode = (content: string | undefined): NextAction | undefined =>
+  content === undefined ? undefined : { type: 'qr_code', content }
+
 /** WeChat Pay dossier, section 2.6. Coming back to `returnUrl` proves nothing. */
-function redirectTo(h5Url: string, returnUrl: string | undefined): NextAction | undefined {
-  if (!/^https?:\/\//.test(h5Url) || !URL.canParse(h5Url)) return undefined
+function redirectTo(
+  h5Url: string | undefined,
+  returnUrl: string | undefined,
+): NextAction | undefined {
+  if (h5Url === undefined || !/^https?:\/\//.test(h5Url) || !URL.canParse(h5Url)) return undefined
   if (returnUrl === undefined) return { type: 'redirect', url: h5Url }
   const joint = h5Url.includes('?') ? '&' : '?'
   return { type: 'redirect', url: `${h5Url}${joint}redirect_url=${encodeURIComponent(returnUrl)}` }
 }
 
 /** WeChat Pay dossier, section 2.5. Everything is text, `timeStamp` too. */
-async function bridgeParams(context: Context, prepayId: string): Promise<NextAction> {
+async function bridgeParams(
+  context: Context,
+  prepayId: string | undefined,
+): Promise<NextAction | undefined> {
+  if (prepayId === undefined) return undefined
   const prepay = `prepay_id=${prepayId}`
   const { appid, timestamp, nonce, signature } = await signedClient(context, prepay)
   const params = {
@@ -127,7 +138,11 @@ async function bridgeParams(context: Context, prepayId: string): Promise<NextAct
 }
 
 /** WeChat Pay dossier, section 2.8: the bare id is signed, and there is no `signType`. */
-async function appParams(context: Context, prepayId: string): Promise<NextAction> {
+async function appParams(
+  context: Context,
+  prepayId: string | undefined,
+): Promise<NextAction | undefined> {
+  if (prepayId === undefined) return undefined
   const { appid, timestamp, nonce, signature } = await signedClient(context, prepayId)
   const params = {
     appId: appid,

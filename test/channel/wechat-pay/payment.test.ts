@@ -232,6 +232,12 @@ describe('what a create call ends in', () => {
     expect(outcome.kind).toBe('unknown')
   })
 
+  test('wechatpay checklist 23: a 401 shows its code, whatever our clock makes of its signature', async () => {
+    const body = '{"code":"SIGN_ERROR","message":"x"}'
+    const { outcome } = await create([() => signed(401, body, { seconds: 1_773_450_903 - 900 })])
+    expect(outcome).toEqual({ kind: 'refused', code: 'SIGN_ERROR', message: 'x' })
+  })
+
   test('a refusal with a wrong signature is not believed either', async () => {
     const forged: Reply = () =>
       new Response('{"code":"PARAM_ERROR"}', { status: 400, headers: signed(200, CODE).headers })

@@ -110,6 +110,16 @@ describe('close', () => {
     expect(outcome?.kind).toBe('unknown')
   })
 
+  test('a signed 200 is not the documented 204, so the query decides', async () => {
+    const unpaid = orderOf({ trade_state: 'NOTPAY' })
+    const { outcome, vendor } = await close(
+      () => signed(200, '{}'),
+      () => signed(200, unpaid),
+    )
+    expect(outcome?.kind).toBe('unknown')
+    expect(vendor.heard).toHaveLength(2)
+  })
+
   test('ORDER_CLOSED is closed', async () => {
     const { outcome } = await close(() => refusal(400, 'ORDER_CLOSED'))
     expect(outcome).toEqual({ kind: 'closed', proof: 'ORDER_CLOSED' })

@@ -14,7 +14,7 @@ import {
   verify,
 } from '#channel/crypto'
 import * as native from '#channel/crypto-native'
-import { readCertificate } from '#channel/wechat-pay/certificate'
+import { readCertificate } from '#channel/wechat-pay/key'
 import {
   authorize,
   checkSignature,

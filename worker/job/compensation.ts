@@ -1,0 +1,28 @@
+import { findOverdueGrants, findUnappliedNotifications, repairGrants } from '#db/compensation'
+import type { CompensationJob } from '#domain/job'
+import { addMs } from '#domain/time'
+import type { WorkerDeps } from '../deps.ts'
+import { runOrderStatus } from './order-status.ts'
+import { runPointsAward } from './points-award.ts'
+
+const MS_PER_SECOND = 1000
+
+/**
+ * The second consumer: re-reads the rows and does what has not happened.
+ *
+ * It depends neither on order-status nor on points-award having run, failed or died: money confirmed and the
+ * order not paid? Made paid now. Paid without a grant? Created. Grant overdue? Sent again. All right? Done.
+ */
+export async function runCompensation(
+  deps: WorkerDeps,
+  job: CompensationJob,
+  signal: AbortSignal,
+): Promise<void> {
+  const { merchantId } = job
+  const received = await findUnappliedNotifications(deps.db, merchantId, job.notificationIds ?? [])
+  if (received.length > 0) await runOrderStatus(deps, { merchantId, notificationIds: received })
+  await repairGrants(deps.db, deps.jobs, merchantId, job.paymentIds ?? [])
+  const overdueSince = addMs(deps.clock.now(), -deps.retrySeconds * MS_PER_SECOND)
+  const grants = await findOverdueGrants(deps.db, job, overdueSince)
+  for (const grantId of grants) await runPointsAward(deps, { merchantId, grantId }, signal)
+}

@@ -1,0 +1,41 @@
+import pino from 'pino'
+import { loadLocalHosts, loadNumber, loadSealKey, loadVariable } from '#db/config'
+import { systemClock } from '#domain/time'
+import { startWorker } from './start.ts'
+
+const SECONDS = 60
+
+const log = pino({ name: 'worker' })
+
+/** Crash-only: what nobody expected ends the process, and its jobs run again elsewhere. */
+function die(error: unknown): never {
+  const message = error instanceof Error ? error.message : String(error)
+  log.fatal({ error: message }, `worker stops: ${message}`)
+  process.exit(1)
+}
+
+process.on('unhandledRejection', die)
+process.on('uncaughtException', die)
+
+try {
+  const worker = await startWorker({
+    databaseUrl: loadVariable(process.env, 'DATABASE_URL'),
+    sealKey: loadSealKey(process.env),
+    pointsUrl: loadVariable(process.env, 'PINGZHANG_POINTS_URL'),
+    localHosts: loadLocalHosts(process.env),
+    clock: systemClock,
+    log,
+    compensationSeconds: loadNumber(process.env, 'PINGZHANG_COMPENSATION_S', SECONDS),
+    retrySeconds: loadNumber(process.env, 'PINGZHANG_RETRY_S', SECONDS),
+    querySeconds: loadNumber(process.env, 'PINGZHANG_QUERY_S', SECONDS),
+    pollingSeconds: 0.5,
+    sweepPattern: process.env['PINGZHANG_SWEEP'] ?? '0 * * * * *',
+    requireDurable: true,
+  })
+  log.info('worker is ready')
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => void worker.stop().then(() => process.exit(0), die))
+  }
+} catch (error) {
+  die(error)
+}

@@ -1,0 +1,116 @@
+import { PgBoss } from 'pg-boss'
+import type { Job } from 'pg-boss'
+import { openCase } from '#db/case'
+import { QUEUE_NAMES, deadLetterOf } from '#domain/job'
+import type { JobByQueue, QueueName } from '#domain/job'
+import type { WorkerDeps } from './deps.ts'
+import { runCompensation } from './job/compensation.ts'
+import { runOrderStatus } from './job/order-status.ts'
+import { runPaymentQuery } from './job/payment-query.ts'
+import { runPointsAward } from './job/points-award.ts'
+
+type Handler<Name extends QueueName> = (
+  deps: WorkerDeps,
+  job: JobByQueue[Name],
+  signal: AbortSignal,
+) => Promise<void>
+
+type Handlers = { readonly [Name in QueueName]: Handler<Name> }
+
+const handlers: Handlers = {
+  'order-status': runOrderStatus,
+  'points-award': runPointsAward,
+  compensation: runCompensation,
+  'payment-query': runPaymentQuery,
+}
+
+export interface QueueOptions {
+  readonly pollingSeconds: number
+}
+
+const BATCH_SIZE = 20
+const SUPERVISE_SECONDS = 10
+const STOP_TIMEOUT_MS = 20_000
+
+/** Opens the queues of this worker. It neither migrates nor makes queues: `migrate` does. */
+export async function openQueues(url: string, onError: (error: Error) => void): Promise<PgBoss> {
+  const boss = new PgBoss({
+    connectionString: url,
+    schema: 'pgboss',
+    supervise: true,
+    superviseIntervalSeconds: SUPERVISE_SECONDS,
+    schedule: false,
+    migrate: false,
+    createSchema: false,
+    max: 10,
+  })
+  boss.on('error', onError)
+  await boss.start()
+  return boss
+}
+
+/** Starts one consumer per queue and one per dead letter. */
+export async function startConsumers(
+  boss: PgBoss,
+  deps: WorkerDeps,
+  options: QueueOptions,
+): Promise<void> {
+  await consume(boss, 'order-status', deps, options)
+  await consume(boss, 'points-award', deps, options)
+  await consume(boss, 'compensation', deps, options)
+  await consume(boss, 'payment-query', deps, options)
+  for (const name of QUEUE_NAMES) await consumeDead(boss, name, deps, options)
+}
+
+/** Jobs of a batch end apart: one that throws goes back to the queue, its neighbours are completed. */
+async function consume<Name extends QueueName>(
+  boss: PgBoss,
+  name: Name,
+  deps: WorkerDeps,
+  options: QueueOptions,
+): Promise<void> {
+  const settings = {
+    batchSize: BATCH_SIZE,
+    pollingIntervalSeconds: options.pollingSeconds,
+    perJobResults: true,
+  } as const
+  const handler: Handler<Name> = handlers[name]
+  await boss.work(name, settings, (jobs: Job<JobByQueue[Name]>[]) =>
+    Promise.all(
+      jobs.map(async (job) => {
+        try {
+          await handler(deps, job.data, job.signal)
+          return { id: job.id, status: 'completed' as const }
+        } catch (error) {
+          const message = error instanceof Error ? error.message : String(error)
+          deps.log.warn({ queue: name, job: job.id, error: message }, 'job goes back to its queue')
+          return { id: job.id, status: 'failed' as const, output: { message } }
+        }
+      }),
+    ),
+  )
+}
+
+/** A dead letter never means "dropped": a person gets a case, and the sweeper still has the row. */
+async function consumeDead(
+  boss: PgBoss,
+  name: QueueName,
+  deps: WorkerDeps,
+  options: QueueOptions,
+): Promise<void> {
+  const settings = { pollingIntervalSeconds: options.pollingSeconds }
+  await boss.work(deadLetterOf(name), settings, async (jobs: Job<JobByQueue[QueueName]>[]) => {
+    for (const job of jobs) {
+      await openCase(deps.db, {
+        merchantId: job.data.merchantId,
+        kind: 'dead_letter',
+        subject: `${name} ${job.id}`,
+        evidence: { ...job.data },
+      })
+    }
+  })
+}
+
+/** Lets running handlers end; what does not end in time runs again elsewhere. */
+export const stopQueues = (boss: PgBoss): Promise<void> =>
+  boss.stop({ graceful: true, timeout: STOP_TIMEOUT_MS })
