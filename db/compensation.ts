@@ -1,7 +1,7 @@
 import type { CompensationJob } from '#domain/job'
 import type { MerchantId, NotificationId, PaymentId, PointsGrantId } from '#domain/id'
-import { createGrants } from './confirm-payment.ts'
 import type { Db } from './database.ts'
+import { createGrants } from './grant.ts'
 import type { Jobs } from './job.ts'
 
 /** Of these notifications, those that are still to be applied. */

@@ -1,16 +1,18 @@
 import { sql } from 'kysely'
 import { assert, unreachable } from '#domain/assert'
 import { decideConfirmation, putsMoneyInDoubt } from '#domain/confirm'
-import type { Decision, PaymentView } from '#domain/confirm'
+import type { Decision } from '#domain/confirm'
 import type { ChannelAccountId, MerchantId, NotificationId, OrderId, PaymentId } from '#domain/id'
-import { newPointsGrantId, parsePaymentId } from '#domain/id'
+import { parsePaymentId } from '#domain/id'
 import type { PaymentFacts } from '#domain/notification'
-import { pointsFor } from '#domain/points'
 import type { Disposition, Witness } from '#domain/state'
 import { openCases } from './case.ts'
 import type { NewCase } from './case.ts'
 import type { Trx } from './database.ts'
+import { createGrants } from './grant.ts'
 import type { Jobs } from './job.ts'
+import { lockPayments } from './lock-payment.ts'
+import type { Locked } from './lock-payment.ts'
 
 /** One witness's word about one payment. */
 export interface Claim {
@@ -33,12 +35,6 @@ export interface ConfirmDeps {
 /** A guarded statement touched fewer rows than planned: someone was faster. Roll back and run again. */
 export class PlanChanged extends Error {
   override readonly name = 'PlanChanged'
-}
-
-interface Locked extends PaymentView {
-  readonly id: PaymentId
-  readonly orderId: OrderId
-  readonly userId: string
 }
 
 interface Paid {
@@ -66,7 +62,11 @@ export async function confirmPayment(
 ): Promise<readonly Outcome[]> {
   assert(claims.length <= CONFIRM_PAYMENTS_MAX, `${claims.length} claims in one transaction`)
   await sql`SELECT set_config('pingzhang.witness', ${witness}, true)`.execute(trx)
-  const payments = await lockPayments(trx, merchantId, claims)
+  const payments = await lockPayments(
+    trx,
+    merchantId,
+    claims.map((claim) => claim.facts.paymentNumber),
+  )
   const identities = await findIdentities(trx, merchantId, claims)
   const owners = await findNumberOwners(trx, merchantId, claims)
   const outcomes: Outcome[] = []
@@ -115,59 +115,6 @@ function markPaid(payments: Map<string, Locked>, paid: Locked, claim: Claim): vo
     const own = id === paid.id ? { state: 'paid' as const, channelPaymentId: number } : {}
     payments.set(id, { ...payment, orderState, ...own })
   }
-}
-
-async function lockPayments(
-  trx: Trx,
-  merchantId: MerchantId,
-  claims: readonly Claim[],
-): Promise<Map<string, Locked>> {
-  const ids = claims.map((claim) => parsePaymentId(claim.facts.paymentNumber))
-  const known = ids.filter((id) => id !== undefined)
-  if (known.length === 0) return new Map()
-  const plan = await trx
-    .selectFrom('payment')
-    .select('order_id')
-    .where('merchant_id', '=', merchantId)
-    .where('id', 'in', known)
-    .execute()
-  if (plan.length === 0) return new Map()
-  const orders = await trx
-    .selectFrom('customer_order')
-    .select(['id', 'state', 'user_id'])
-    .where('merchant_id', '=', merchantId)
-    .where('id', 'in', [...new Set(plan.map((row) => row.order_id))])
-    .orderBy('id')
-    .forNoKeyUpdate()
-    .execute()
-  const orderById = new Map(orders.map((order) => [order.id, order]))
-  // A statement of its own: it must see what the last holder of the order's lock has committed.
-  const rows = await trx
-    .selectFrom('payment')
-    .selectAll()
-    .where('merchant_id', '=', merchantId)
-    .where('order_id', 'in', [...orderById.keys()])
-    .orderBy('id')
-    .forNoKeyUpdate()
-    .execute()
-  return new Map(
-    rows.map((row) => {
-      const order = orderById.get(row.order_id)
-      assert(order !== undefined, `payment ${row.id} has no locked order`)
-      const locked: Locked = {
-        id: row.id,
-        orderId: row.order_id,
-        userId: order.user_id,
-        channelAccountId: row.channel_account_id,
-        amountMinor: row.amount,
-        currency: row.currency,
-        state: row.state,
-        channelPaymentId: row.channel_payment_id ?? undefined,
-        orderState: order.state,
-      }
-      return [row.id, locked]
-    }),
-  )
 }
 
 async function findIdentities(
@@ -255,56 +202,6 @@ async function writeCounted(
     deps.jobs,
     merchantId,
     counted.map(({ payment }) => payment),
-  )
-}
-
-/** What a grant is computed from. */
-export interface GrantSource {
-  readonly orderId: OrderId
-  readonly userId: string
-  readonly amountMinor: bigint
-}
-
-/** Makes each order's one grant and its job. Zero points are granted at once, without a call. */
-export async function createGrants(
-  trx: Trx,
-  jobs: Jobs,
-  merchantId: MerchantId,
-  sources: readonly GrantSource[],
-): Promise<void> {
-  if (sources.length === 0) return
-  const merchant = await trx
-    .selectFrom('merchant')
-    .select('points_per_yuan')
-    .where('id', '=', merchantId)
-    .executeTakeFirstOrThrow()
-  const rule = { pointsPerYuan: merchant.points_per_yuan }
-  const created = await trx
-    .insertInto('points_grant')
-    .values(
-      sources.map((source) => {
-        const points = pointsFor(source.amountMinor, rule)
-        return {
-          merchant_id: merchantId,
-          id: newPointsGrantId(),
-          order_id: source.orderId,
-          kind: 'grant' as const,
-          user_id: source.userId,
-          points,
-          idempotency_key: `grant-${source.orderId}`,
-          state: points === 0n ? ('granted' as const) : ('pending' as const),
-          due_at: points === 0n ? null : new Date(),
-        }
-      }),
-    )
-    .onConflict((conflict) => conflict.doNothing())
-    .returning(['id', 'state'])
-    .execute()
-  const waiting = created.filter((grant) => grant.state === 'pending')
-  await jobs.send(
-    trx,
-    'points-award',
-    waiting.map(({ id }) => ({ data: { merchantId, grantId: id } })),
   )
 }
 

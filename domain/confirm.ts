@@ -1,3 +1,4 @@
+import { unreachable } from './assert.ts'
 import type { PaymentFacts } from './notification.ts'
 import type { Disposition, OrderState, PaymentState } from './state.ts'
 
@@ -74,8 +75,12 @@ function dispositionFor(state: OrderState): Disposition {
       return 'counted'
     case 'closed':
       return 'late'
-    default:
+    case 'paid':
+    case 'partly_refunded':
+    case 'refunded':
       return 'excess'
+    default:
+      return unreachable(state)
   }
 }
 

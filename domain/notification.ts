@@ -1,3 +1,4 @@
+import { unreachable } from './assert.ts'
 import type { Brand } from './brand.ts'
 import { mint } from './brand.ts'
 
@@ -72,7 +73,11 @@ export function judge(notification: VerifiedNotification): Judgement {
     case 'failed':
     case 'not_yet':
       return 'failed'
-    default:
+    case 'closed':
+    case 'money_moved':
+    case 'unknown':
       return 'other'
+    default:
+      return unreachable(facts.vendorState)
   }
 }

@@ -6,7 +6,8 @@ import { readSources } from './source.ts'
 const sources = readSources()
 
 const LINES_MAX = 300
-const VENDOR_FILES = 'index signature wire callback payment refund bill settings key'.split(' ')
+const VENDOR_FILES =
+  'index signature wire callback payment prepare refund bill call settings key'.split(' ')
 const FORBIDDEN_NAMES = /(^|\/)(utils?|helpers?|common|manager|service)(\/|\.tsx?$)/
 
 test('finds our files', () => {

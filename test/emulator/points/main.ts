@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 import { parseJson, readConfigText } from '../config.ts'
-import { startPointsService } from './service.ts'
+import { startPointsService } from './server.ts'
 
 const configSchema = z.strictObject({
   databasePath: z.string().min(1),

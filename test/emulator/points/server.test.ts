@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { parseJson } from '../config.ts'
-import type { PointsService } from './service.ts'
-import { startPointsService } from './service.ts'
+import type { PointsService } from './server.ts'
+import { startPointsService } from './server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'points-'))
 const databasePath = join(folder, 'points.sqlite')

@@ -1,0 +1,14 @@
+import type { Delivery } from '../delivery-log.ts'
+import type { WechatPayEmulator } from './emulator.ts'
+import type { Forgery } from './forge.ts'
+
+/** The sends about one payment, by our own number. */
+export const deliveriesFor = (emulator: WechatPayEmulator, number: string): Delivery[] =>
+  emulator.deliveries().filter((delivery) => delivery.outTradeNo === number)
+
+/** Sends a forged callback about one payment, by our own number. */
+export const sendForgery = (
+  emulator: WechatPayEmulator,
+  forgery: Forgery,
+  number: string,
+): Promise<Delivery> => emulator.forge({ forgery, outTradeNo: number })
