@@ -1,0 +1,127 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { assert } from '#domain/assert'
+import { makeWechatPayKeys } from '../emulator/wechat-pay/keys.ts'
+import type { WechatPayKeys } from '../emulator/wechat-pay/keys.ts'
+import { startDurableCluster } from '../support/cluster.ts'
+import { signSet } from './callback-set.ts'
+import { runChild, startChild } from './child.ts'
+import { makeDatabase } from './database.ts'
+
+export interface CallbackOptions {
+  readonly count: number
+  readonly rounds: number
+  /** The moment of every signature, and the gateway's clock. */
+  readonly now: Date
+  readonly say: (line: string) => void
+}
+
+interface Bench {
+  readonly server: string
+  readonly keys: WechatPayKeys
+  readonly now: Date
+  readonly path: string
+  readonly warmUp: number
+}
+
+type Mode = 'stored' | 'verify_only' | 'one_by_one'
+
+const PHASE_SECONDS_MAX = 15
+const LATENCY_RATE = 300
+const LATENCY_SECONDS = 10
+const WARM_UP_MAX = 2000
+
+const loadSchema = z.object({
+  failed: z.number(),
+  answered: z.number(),
+  per_second: z.number().default(0),
+  p50_ms: z.number().default(0),
+  p99_ms: z.number().default(0),
+})
+
+/** How many callbacks a second are verified and durably stored, beside what bounds it from both sides. */
+export async function benchCallback(options: CallbackOptions) {
+  const directory = await mkdtemp(join(tmpdir(), 'pingzhang-bench-'))
+  const cluster = await startDurableCluster()
+  try {
+    const { now, count, say } = options
+    const keys = await makeWechatPayKeys()
+    const path = await signSet(directory, keys, now, count)
+    const warmUp = Math.min(WARM_UP_MAX, Math.floor(count / 10))
+    say(`signed ${count} callbacks`)
+    return await measure({ server: cluster.url, keys, now, path, warmUp }, options)
+  } finally {
+    await cluster.remove()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+async function measure(bench: Bench, { rounds, say }: CallbackOptions) {
+  const found = {
+    stored: new Array<number>(),
+    verify: new Array<number>(),
+    apart: new Array<number>(),
+  }
+  const bare: number[] = []
+  const rss: number[] = []
+  for (let round = 1; round <= rounds; round += 1) {
+    const stored = await runPhase(bench, 'stored')
+    found.stored.push(stored.per_second)
+    rss.push(stored.rss_mb)
+    found.verify.push((await runPhase(bench, 'verify_only')).per_second)
+    found.apart.push((await runPhase(bench, 'one_by_one')).per_second)
+    bare.push(await runChild('bare.ts', bench, z.number()))
+    say(`round ${round}: ${JSON.stringify({ ...found, bare })}`)
+  }
+  const latency = await runPhase(bench, 'stored', LATENCY_RATE)
+  const stored = median(found.stored)
+  const verify = median(found.verify)
+  const apart = median(found.apart)
+  return {
+    stored_per_second: Math.round(stored),
+    verify_only_per_second: Math.round(verify),
+    one_by_one_per_second: Math.round(apart),
+    ratio_verify_only: rounded(stored / verify),
+    ratio_one_by_one: rounded(stored / apart),
+    ratio_crypto: rounded(verify / median(bare)),
+    p50_ms: rounded(latency.p50_ms),
+    p99_ms: rounded(latency.p99_ms),
+    rss_mb: median(rss),
+  }
+}
+
+/** One gateway on one new database under one load. At a given rate its latency is what counts. */
+async function runPhase(bench: Bench, mode: Mode, rate?: number) {
+  const { server, keys, now, path } = bench
+  const database = await makeDatabase(server, keys)
+  const gateway = startChild('gateway.ts', { mode, databaseUrl: database.url, now })
+  try {
+    const { url } = await gateway.next(z.object({ url: z.string() }))
+    const { account } = database
+    const pace =
+      rate === undefined
+        ? { secondsMax: PHASE_SECONDS_MAX, warmUp: bench.warmUp }
+        : { secondsMax: LATENCY_SECONDS, warmUp: rate, rate }
+    const load = await runChild('load.ts', { url, account, path, ...pace }, loadSchema)
+    assert(load.failed === 0, `${load.failed} of ${load.answered} callbacks failed in ${mode}`)
+    gateway.endInput()
+    const { rss_mb } = await gateway.next(z.object({ rss_mb: z.number() }))
+    await gateway.finished()
+    const rows = await database.countNotifications()
+    const expected = mode === 'verify_only' ? 0 : load.answered
+    assert(rows === expected, `${mode} answered ${load.answered} and stored ${rows}`)
+    return { ...load, rss_mb }
+  } finally {
+    gateway.kill()
+    await database.drop()
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((left, right) => left - right)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
+
+const rounded = (value: number): number => Math.round(value * 100) / 100
