@@ -4,6 +4,7 @@ import { handleError } from './middleware/error.ts'
 import { Problem, problemResponse } from './problem.ts'
 import { callbackRoute } from './route/callback.ts'
 import { healthRoute } from './route/health.ts'
+import { payPageRoute } from './route/pay-page.ts'
 import { paymentRoute } from './route/payment.ts'
 
 /** The public listener: every route with its request id, and one way of failing. */
@@ -25,9 +26,12 @@ export function createApp(deps: GatewayDeps): Hono<GatewayEnv> {
   app.route('/', healthRoute(deps))
   app.route('/', callbackRoute(deps))
   app.route('/', paymentRoute(deps))
+  app.route('/', payPageRoute(deps))
   app.all('/callback/:account', (context) => {
-    context.header('Allow', 'POST')
-    throw new Problem(405, 'method_not_allowed', 'callbacks are sent by POST')
+    const problem = new Problem(405, 'method_not_allowed', 'callbacks are sent by POST')
+    const response = problemResponse(problem, context.get('requestId'))
+    response.headers.set('Allow', 'POST')
+    return response
   })
   return app
 }

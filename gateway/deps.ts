@@ -3,6 +3,7 @@ import type { Db } from '#db/database'
 import type { Clock } from '#domain/time'
 import type { AccountCache } from './account-cache.ts'
 import type { Intake } from './intake.ts'
+import type { RefreshKeys } from './key-refresh.ts'
 
 /** What the routes work with. */
 export interface GatewayDeps {
@@ -10,6 +11,7 @@ export interface GatewayDeps {
   readonly clock: Clock
   readonly accounts: AccountCache
   readonly intake: Intake
+  readonly refreshKeys: RefreshKeys
   readonly log: Logger
   /** Where vendors and customers reach this gateway, without a trailing slash. */
   readonly publicUrl: string

@@ -15,6 +15,7 @@ import { createApp } from './app.ts'
 import { BODY_BYTES_MAX } from './body.ts'
 import { createIntake, defaultIntake } from './intake.ts'
 import type { CommitBatch } from './intake.ts'
+import { createKeyRefresh } from './key-refresh.ts'
 
 export interface GatewayOptions extends StoreOptions {
   readonly databaseUrl: string
@@ -60,6 +61,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     publicUrl: options.publicUrl,
     accounts: createAccountCache(db, options.sealKey, registry, () => performance.now()),
     intake: createIntake(commit, defaultIntake),
+    refreshKeys: createKeyRefresh(db, options.sealKey, log, () => performance.now()),
   })
   const server = Bun.serve({
     hostname: options.hostname,

@@ -35,6 +35,7 @@ export function callbackRoute(deps: GatewayDeps): Hono<GatewayEnv> {
         }),
       ({ reason, explanation }) => {
         deps.log.warn({ account: account.id, reason }, 'callback rejected')
+        if (reason === 'unknown_serial') deps.refreshKeys(live)
         void keepRejected(deps.db, account.id, reason, explanation).catch((error: unknown) =>
           deps.log.warn({ error: String(error) }, 'rejected callback not kept'),
         )
