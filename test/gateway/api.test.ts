@@ -201,10 +201,11 @@ describe('the database away', () => {
       })
       await locked.promise
       const startedAt = performance.now()
-      platform.emulator.resend(payment.id)
+      const resent = platform.emulator.resend(payment.id)
       const delivery = await waitFor('the answer', () =>
         platform.emulator.deliveries().find((item) => item.status === 503),
       )
+      await resent
       expect(delivery.acknowledged).toBe(false)
       expect(performance.now() - startedAt).toBeLessThan(3500)
       release.resolve()
