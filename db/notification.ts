@@ -59,16 +59,16 @@ export async function storeNotifications(
 }
 
 function toRow(arrival: Arrival): Row {
-  const { eventKey, facts } = arrival.notification
+  const { facts } = arrival.notification
+  const eventKey = arrival.notification.eventKey.replaceAll('\u0000', '\ufffd')
   const stored = storeFacts(facts)
-  const paymentNumber = facts.kind === 'unreadable' ? undefined : facts.paymentNumber
   return {
     id: newNotificationId(),
     arrival,
     eventKey,
     facts: JSON.stringify(stored),
     digest: digestFacts(stored),
-    paymentNumber: paymentNumber ?? null,
+    paymentNumber: typeof stored['paymentNumber'] === 'string' ? stored['paymentNumber'] : null,
   }
 }
 

@@ -23,8 +23,12 @@ export async function appendLog(db: Db, entries: readonly LogEntry[]): Promise<v
         channel: entry.channel,
         payment_id: entry.paymentId ?? null,
         kind: entry.kind,
-        content: JSON.stringify(entry.content).replaceAll(String.raw`\u0000`, ''),
+        content: JSON.stringify(entry.content, withoutNul),
       })),
     )
     .execute()
 }
+
+/** PostgreSQL refuses the character NUL in text and JSON; cleaned before writing, never in the JSON text. */
+const withoutNul = (_key: string, value: unknown): unknown =>
+  typeof value === 'string' ? value.replaceAll('\u0000', '\ufffd') : value

@@ -15,6 +15,8 @@ export function storeFacts(facts: NotificationFacts): StoredFacts {
 function storable(value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString()
   if (value instanceof Date) return value.toISOString()
+  // PostgreSQL cannot hold NUL. The raw body keeps it; facts with it match nothing and are quarantined.
+  if (typeof value === 'string') return value.replaceAll('\u0000', '\ufffd')
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
   }

@@ -89,7 +89,7 @@ const rowsFor = (number: string) =>
     .where('payment_number', '=', number)
     .execute()
 
-const settled = (number: string, state: string) =>
+const waitForRows = (number: string, state: string) =>
   waitFor(`notification of ${number} ${state}`, async () => {
     const rows = await rowsFor(number)
     return rows.length > 0 && rows.every((row) => row.state === state) ? rows : undefined
@@ -164,7 +164,7 @@ describe('genuine callbacks that say something wrong', () => {
   test('CB-07 another currency is quarantined with a case and never paid', async () => {
     const payment = await shop.buy()
     expect((await send(genuine({ number: payment.id, currency: 'USD' }))).status).toBe(200)
-    const rows = await settled(payment.id, 'quarantined')
+    const rows = await waitForRows(payment.id, 'quarantined')
     expect(rows.map((row) => row.quarantine_reason)).toEqual(['currency_differs'])
     expect((await shop.read(payment.id)).state).toBe('pending')
   })
@@ -172,7 +172,7 @@ describe('genuine callbacks that say something wrong', () => {
   test('CB-09 the right signature with another app is quarantined', async () => {
     const payment = await shop.buy()
     await send(genuine({ number: payment.id, appid: 'wx0000000000000000' }))
-    const rows = await settled(payment.id, 'quarantined')
+    const rows = await waitForRows(payment.id, 'quarantined')
     expect(rows.map((row) => row.quarantine_reason)).toEqual(['identity_differs'])
     expect((await shop.read(payment.id)).state).toBe('pending')
   })
@@ -183,7 +183,7 @@ describe('genuine callbacks that say something wrong', () => {
     await setAccountFlags(db, merchantId, other, { accepting: false, retired: false })
     const payment = await shop.buy()
     expect((await send(genuine({ number: payment.id }), other)).status).toBe(200)
-    const rows = await settled(payment.id, 'quarantined')
+    const rows = await waitForRows(payment.id, 'quarantined')
     expect(rows.map((row) => row.quarantine_reason)).toEqual(['other_account'])
     expect((await shop.read(payment.id)).state).toBe('pending')
   })
@@ -191,7 +191,7 @@ describe('genuine callbacks that say something wrong', () => {
   test('an unknown order is stored, acknowledged and a case', async () => {
     const number = `p${'z'.repeat(25)}`
     expect((await send(genuine({ number }))).status).toBe(200)
-    const rows = await settled(number, 'quarantined')
+    const rows = await waitForRows(number, 'quarantined')
     expect(rows.map((row) => row.quarantine_reason)).toEqual(['unknown_payment'])
   })
 
@@ -199,7 +199,7 @@ describe('genuine callbacks that say something wrong', () => {
     const payment = await shop.buy()
     const callback = genuine({ number: payment.id, extra: { novelty: { a: [1, 2] } } })
     expect((await send(callback)).status).toBe(200)
-    const rows = await settled(payment.id, 'applied')
+    const rows = await waitForRows(payment.id, 'applied')
     expect(rows[0]?.body.equals(Buffer.from(callback.body))).toBe(true)
     expect((await shop.waitForState(payment.id, 'paid')).order.state).toBe('paid')
   })
@@ -207,7 +207,7 @@ describe('genuine callbacks that say something wrong', () => {
   test('an unknown state is stored, acknowledged and asked about, never a move', async () => {
     const payment = await shop.buy()
     expect((await send(genuine({ number: payment.id, state: 'SOMETHING_NEW' }))).status).toBe(200)
-    await settled(payment.id, 'applied')
+    await waitForRows(payment.id, 'applied')
     await waitFor('the query', () => {
       const asked = platform.emulator
         .requests()
@@ -228,6 +228,13 @@ describe('genuine callbacks that say something wrong', () => {
     )
     const rows = await rowsFor(payment.id)
     expect(rows.map((row) => row.state).toSorted()).toEqual(['applied', 'quarantined'])
+  })
+
+  test('a number with NUL in it is stored and quarantined, and its bytes are kept', async () => {
+    const number = `nul-${crypto.randomUUID()}`
+    expect((await send(genuine({ number: `${number}\u0000` }))).status).toBe(200)
+    const rows = await waitForRows(`${number}\ufffd`, 'quarantined')
+    expect(rows.map((row) => row.quarantine_reason)).toEqual(['unknown_payment'])
   })
 
   test('CB-20 a vendor number of 28 digits survives JSON and the database', async () => {
