@@ -1,0 +1,90 @@
+import type { Command } from 'commander'
+import { unreachable } from '#domain/assert'
+import type { Channel, QueryOutcome } from '#channel/channel'
+import { UnknownStrategy, UnusableAccount, createRegistry } from '#channel/registry'
+import type { Registry } from '#channel/registry'
+import { strategies } from '#channel/strategies'
+import type { StoredAccount } from '#db/account'
+import { loadLocalHosts, loadSealKey } from '#db/config'
+import { newPaymentId } from '#domain/id'
+import { addCommand, report } from './context.ts'
+import type { Context, JsonOption, Report } from './context.ts'
+import { databaseUrlOf, withDatabase } from './database.ts'
+import { Failure } from './failure.ts'
+import { readAccountId } from './id.ts'
+import { loadStoredAccount } from './stored-account.ts'
+
+export function addChannelTest(channel: Command, context: Context): void {
+  addCommand(channel, 'test <id>', 'ask the vendor for a payment that never was').action(
+    (id: string, options: JsonOption) => test(context, id, options),
+  )
+}
+
+async function test(context: Context, text: string, options: JsonOption): Promise<void> {
+  const id = readAccountId(text)
+  databaseUrlOf(context)
+  const sealKey = loadSealKey(context.env)
+  const account = await withDatabase(context, (db) => loadStoredAccount(db, sealKey, id))
+  const seen: Seen = { signed: false }
+  const channel = build(createTestRegistry(context, seen), account)
+  const outcome = await channel.queryPayment({ paymentId: newPaymentId() }, () => undefined)
+  report(context, options, judge(account.id, outcome, seen))
+}
+
+/** Whether any answer carried a signature; one that does not verify never becomes an outcome. */
+interface Seen {
+  signed: boolean
+}
+
+const SIGNATURE_HEADER = /(^|-)signature$/
+
+function createTestRegistry(context: Context, seen: Seen): Registry {
+  return createRegistry(strategies, {
+    clock: context.clock,
+    fetch: async (url, init) => {
+      const response = await fetch(url, init)
+      seen.signed ||= [...response.headers.keys()].some((name) => SIGNATURE_HEADER.test(name))
+      return response
+    },
+    localHosts: loadLocalHosts(context.env),
+    newNonce: () => crypto.randomUUID().replaceAll('-', ''),
+  })
+}
+
+function build(registry: Registry, account: StoredAccount): Channel {
+  try {
+    return registry.get(account, account.version)
+  } catch (error) {
+    if (error instanceof UnusableAccount || error instanceof UnknownStrategy) {
+      throw new Failure('usage', error.message)
+    }
+    throw error
+  }
+}
+
+/** Trouble on the way; everything else that is unknown was said, or signed wrongly, by the vendor. */
+const NO_ANSWER = new Set(['connection', 'timeout', 'host_refused', 'too_large'])
+
+function judge(account: string, outcome: QueryOutcome, seen: Seen): Report {
+  switch (outcome.kind) {
+    case 'absent': {
+      const { signed: verified } = seen
+      const doubt = 'but did not sign this answer, so the vendor_public keys are not proven'
+      return {
+        json: { account, answer: 'absent', verified },
+        text: `good: the vendor took our signature ${verified ? 'and its answer verified' : doubt}`,
+      }
+    }
+    case 'found':
+      throw new Failure('vendor', 'the vendor knows a payment that we never made; ask the vendor')
+    case 'unknown':
+      throw NO_ANSWER.has(outcome.cause)
+        ? new Failure('environment', `no answer (${outcome.cause}); check base_url and the network`)
+        : new Failure(
+            'vendor',
+            `the vendor: ${outcome.cause}; check the account's numbers and keys`,
+          )
+    default:
+      return unreachable(outcome)
+  }
+}

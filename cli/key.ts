@@ -1,0 +1,44 @@
+import { Option } from 'commander'
+import type { Command } from 'commander'
+import { createApiKey } from '#db/merchant'
+import { addCommand, report } from './context.ts'
+import type { Context, JsonOption } from './context.ts'
+import { withDatabase } from './database.ts'
+import { Failure, sqlStateOf } from './failure.ts'
+import { readMerchantId } from './id.ts'
+
+interface CreateOptions extends JsonOption {
+  readonly merchant: string
+  readonly mode: 'live' | 'test'
+}
+
+const FOREIGN_KEY_VIOLATION = '23503'
+
+export function addKeyCommands(program: Command, context: Context): void {
+  const key = program.command('key').description('API keys of merchants')
+  addCommand(key, 'create', 'make an API key and print it, this once')
+    .requiredOption('--merchant <id>', 'whom the key speaks for')
+    .addOption(
+      new Option('--mode <mode>', 'what the key says it is for')
+        .choices(['test', 'live'])
+        .makeOptionMandatory(),
+    )
+    .action((options: CreateOptions) => create(context, options))
+}
+
+async function create(context: Context, options: CreateOptions): Promise<void> {
+  const merchantId = readMerchantId(options.merchant)
+  const key = await withDatabase(context, async (db) => {
+    try {
+      return await createApiKey(db, merchantId, options.mode)
+    } catch (error) {
+      if (sqlStateOf(error) !== FOREIGN_KEY_VIOLATION) throw error
+      throw new Failure('usage', `there is no merchant ${merchantId}; add it with "merchant add"`)
+    }
+  })
+  const text = key.reveal()
+  report(context, options, {
+    json: { merchant: merchantId, mode: options.mode, key: text },
+    text: `${text}\nKeep it now: only its hash is stored, and it is never shown again.`,
+  })
+}

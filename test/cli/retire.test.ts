@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { fileURLToPath } from 'node:url'
+import { startPlatform } from '../support/platform.ts'
+import type { Platform } from '../support/platform.ts'
+import { cloneDatabase } from '../support/postgres.ts'
+import type { TestDatabase } from '../support/postgres.ts'
+import { createShop } from '../support/shop.ts'
+
+const TIMEOUT_MS = 40_000
+const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
+
+let database: TestDatabase
+let platform: Platform
+
+beforeAll(async () => {
+  database = await cloneDatabase()
+  platform = await startPlatform({ databaseUrl: database.url, hasWorker: false })
+}, TIMEOUT_MS)
+
+afterAll(async () => {
+  await platform.stop()
+  await database.drop()
+}, TIMEOUT_MS)
+
+async function run(...words: string[]): Promise<{ code: number; err: string }> {
+  const child = Bun.spawn([process.execPath, MAIN, ...words], {
+    env: { DATABASE_URL: database.url },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const err = await new Response(child.stderr).text()
+  return { code: await child.exited, err }
+}
+
+test(
+  'retire refuses an account while one of its payments is open',
+  async () => {
+    await createShop(platform).buy()
+    expect(await run('channel', 'disable', platform.accountId)).toEqual({ code: 0, err: '' })
+    const refused = await run('channel', 'retire', platform.accountId)
+    expect(refused).toEqual({ code: 2, err: expect.stringContaining('has open payments') })
+  },
+  TIMEOUT_MS,
+)
