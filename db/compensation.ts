@@ -60,7 +60,11 @@ export async function repairGrants(
   })
 }
 
-/** Grants named by the job, or of its payments, whose `due_at` has passed. */
+/**
+ * Grants that the job names and that still wait, and grants of its payments whose `due_at` has passed.
+ *
+ * The sweeper has judged the named ones and pushed their `due_at`, so it is not asked again.
+ */
 export async function findOverdueGrants(
   db: Db,
   job: CompensationJob,
@@ -76,11 +80,18 @@ export async function findOverdueGrants(
     )
     .select('g.id')
     .where('g.merchant_id', '=', job.merchantId)
-    .where('g.due_at', '<', overdueSince)
+    .where('g.due_at', 'is not', null)
     .where((where) =>
       where.or([
         ...(grantIds.length === 0 ? [] : [where('g.id', 'in', grantIds)]),
-        ...(paymentIds.length === 0 ? [] : [where('o.paid_payment_id', 'in', paymentIds)]),
+        ...(paymentIds.length === 0
+          ? []
+          : [
+              where.and([
+                where('o.paid_payment_id', 'in', paymentIds),
+                where('g.due_at', '<', overdueSince),
+              ]),
+            ]),
       ]),
     )
     .execute()

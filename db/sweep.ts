@@ -66,11 +66,14 @@ function sweepNotifications(
   })
 }
 
-function sweepGrants(db: Db, jobs: Jobs, { overdueSince }: SweepOptions): Promise<number> {
+function sweepGrants(db: Db, jobs: Jobs, { overdueSince, now }: SweepOptions): Promise<number> {
   return db.transaction().execute(async (trx) => {
     const { rows } = await sql<Due<PointsGrantId>>`
-      SELECT merchant_id, id FROM points_grant WHERE due_at < ${overdueSince}
-      ORDER BY due_at LIMIT ${ROWS_MAX}`.execute(trx)
+      UPDATE points_grant g SET due_at = ${now}
+      FROM (SELECT merchant_id, id FROM points_grant WHERE due_at < ${overdueSince}
+            ORDER BY due_at LIMIT ${ROWS_MAX} FOR NO KEY UPDATE SKIP LOCKED) d
+      WHERE g.merchant_id = d.merchant_id AND g.id = d.id
+      RETURNING g.merchant_id, g.id`.execute(trx)
     const payloads = byMerchant(rows).map(({ merchantId, ids }) => ({
       data: { merchantId, grantIds: ids },
     }))

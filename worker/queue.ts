@@ -28,7 +28,8 @@ export interface QueueOptions {
   readonly pollingSeconds: number
 }
 
-const BATCH_SIZE = 20
+/** A job is ids: a batch costs one fetch. A full batch is followed by the next at once. */
+const BATCH_SIZE = 50
 const SUPERVISE_SECONDS = 10
 const STOP_TIMEOUT_MS = 20_000
 
@@ -73,6 +74,7 @@ async function consume<Name extends QueueName>(
     batchSize: BATCH_SIZE,
     pollingIntervalSeconds: options.pollingSeconds,
     perJobResults: true,
+    burstWhenBatchFull: true,
   } as const
   const handler: Handler<Name> = handlers[name]
   await boss.work(name, settings, (jobs: Job<JobByQueue[Name]>[]) =>

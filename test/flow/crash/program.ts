@@ -1,0 +1,77 @@
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+const RESTART_PAUSE_MS = 100
+
+/** A process that is started again whenever it ends, as a supervisor would. */
+export interface Program {
+  /** Ends it by kill -9. False if it was not running. */
+  kill(): Promise<boolean>
+  /** How often it was started, by us or after an end of its own. */
+  starts(): number
+  stop(): Promise<void>
+}
+
+/** Runs one of our entries as a child process, from the root of the repository. */
+export function runProgram(entry: string, env: Readonly<Record<string, string>>): Program {
+  let child = spawn(entry, env)
+  let starts = 1
+  let isStopping = false
+  const supervision = supervise()
+
+  async function supervise(): Promise<void> {
+    await child.exited
+    await Bun.sleep(RESTART_PAUSE_MS)
+    if (isStopping) return
+    child = spawn(entry, env)
+    starts += 1
+    return supervise()
+  }
+
+  async function kill(): Promise<boolean> {
+    const victim = child
+    if (victim.exitCode !== null || victim.signalCode !== null) return false
+    victim.kill('SIGKILL')
+    await victim.exited
+    return victim.signalCode === 'SIGKILL'
+  }
+
+  async function stop(): Promise<void> {
+    isStopping = true
+    await kill()
+    await supervision
+  }
+
+  return { kill, starts: () => starts, stop }
+}
+
+/** Where the system can do it, the child dies with us: a test that is killed leaves nothing behind. */
+function spawn(entry: string, env: Readonly<Record<string, string>>) {
+  const launcher = Bun.which('setpriv') === null ? [] : ['setpriv', '--pdeathsig', 'KILL', '--']
+  const output = process.env['PINGZHANG_TEST_LOG'] === undefined ? 'ignore' : 'inherit'
+  return Bun.spawn([...launcher, process.execPath, entry], {
+    cwd: root,
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', output, output],
+  })
+}
+
+const PORT_MIN = 20_000
+const PORTS = 10_000
+
+/**
+ * A free port below those that the kernel gives to clients.
+ *
+ * A client of a port from that range can connect to itself while the server is down, and then hold it.
+ */
+export function freeServerPort(): number {
+  for (;;) {
+    const port = PORT_MIN + Math.floor(Math.random() * PORTS)
+    try {
+      Bun.listen({ hostname: '127.0.0.1', port, socket: { data: () => undefined } }).stop(true)
+      return port
+    } catch {
+      // Taken by another program: the next number.
+    }
+  }
+}
