@@ -59,36 +59,43 @@ export async function benchCallback(options: CallbackOptions) {
 }
 
 async function measure(bench: Bench, { rounds, say }: CallbackOptions) {
-  const found = {
-    stored: new Array<number>(),
-    verify: new Array<number>(),
-    apart: new Array<number>(),
-  }
-  const bare: number[] = []
-  const rss: number[] = []
+  const found: Figures[] = []
   for (let round = 1; round <= rounds; round += 1) {
-    const stored = await runPhase(bench, 'stored')
-    found.stored.push(stored.per_second)
-    rss.push(stored.rss_mb)
-    found.verify.push((await runPhase(bench, 'verify_only')).per_second)
-    found.apart.push((await runPhase(bench, 'one_by_one')).per_second)
-    bare.push(await runChild('bare.ts', bench, z.number()))
-    say(`round ${round}: ${JSON.stringify({ ...found, bare })}`)
+    const figures = await runRound(bench)
+    say(`round ${round}: ${JSON.stringify(figures)}`)
+    found.push(figures)
   }
-  const latency = await runPhase(bench, 'stored', LATENCY_RATE)
-  const stored = median(found.stored)
-  const verify = median(found.verify)
-  const apart = median(found.apart)
+  const of = (name: keyof Figures): number => median(found.map((figures) => figures[name]))
   return {
-    stored_per_second: Math.round(stored),
-    verify_only_per_second: Math.round(verify),
-    one_by_one_per_second: Math.round(apart),
-    ratio_verify_only: rounded(stored / verify),
-    ratio_one_by_one: rounded(stored / apart),
-    ratio_crypto: rounded(verify / median(bare)),
-    p50_ms: rounded(latency.p50_ms),
-    p99_ms: rounded(latency.p99_ms),
-    rss_mb: median(rss),
+    stored_per_second: Math.round(of('stored')),
+    verify_only_per_second: Math.round(of('verifyOnly')),
+    one_by_one_per_second: Math.round(of('oneByOne')),
+    ratio_verify_only: rounded(of('stored') / of('verifyOnly')),
+    ratio_one_by_one: rounded(of('stored') / of('oneByOne')),
+    ratio_crypto: rounded(of('verifyOnly') / of('bare')),
+    p50_ms: rounded(of('p50')),
+    p99_ms: rounded(of('p99')),
+    rss_mb: of('rss'),
+  }
+}
+
+type Figures = Awaited<ReturnType<typeof runRound>>
+
+/** Every phase once. Rounds repeat them in turn, so that a slow minute of the machine meets all alike. */
+async function runRound(bench: Bench) {
+  const stored = await runPhase(bench, 'stored')
+  const verifyOnly = await runPhase(bench, 'verify_only')
+  const oneByOne = await runPhase(bench, 'one_by_one')
+  const bare = await runChild('bare.ts', bench, z.number())
+  const latency = await runPhase(bench, 'stored', LATENCY_RATE)
+  return {
+    stored: stored.per_second,
+    verifyOnly: verifyOnly.per_second,
+    oneByOne: oneByOne.per_second,
+    bare,
+    p50: latency.p50_ms,
+    p99: latency.p99_ms,
+    rss: stored.rss_mb,
   }
 }
 

@@ -16,7 +16,7 @@ export async function connect(hostname: string, port: number): Promise<Connectio
   }
 
   function take(bytes: Uint8Array): void {
-    received += Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice()
+    received += Buffer.from(bytes).toString('latin1')
     const status = statusOf(received)
     if (status === undefined) return
     received = ''

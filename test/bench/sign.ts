@@ -16,7 +16,7 @@ function sign(index: number): string {
     description: 'Demo tea set',
     out_trade_no: number,
     notify_url: 'http://127.0.0.1/callback',
-    amount: { total: 1999, currency: 'CNY' },
+    amount: { total: 1999, currency: 'CNY' as const },
   }
   const order = claimSuccess(newOrder('native', body, now), now)
   const callback = signCallback({
