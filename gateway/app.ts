@@ -12,9 +12,21 @@ export function createApp(deps: GatewayDeps): Hono<GatewayEnv> {
   const app = new Hono<GatewayEnv>()
   app.use(async (context, next) => {
     const requestId = crypto.randomUUID()
+    const startedAt = performance.now()
     context.set('requestId', requestId)
     await next()
     context.header('Request-Id', requestId)
+    // The path alone: a query string may carry what a vendor says about a customer.
+    deps.log.info(
+      {
+        request_id: requestId,
+        method: context.req.method,
+        path: context.req.path,
+        status: context.res.status,
+        elapsed_ms: Math.round(performance.now() - startedAt),
+      },
+      'answered',
+    )
   })
   app.onError(handleError(deps))
   app.notFound((context) =>

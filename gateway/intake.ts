@@ -18,7 +18,7 @@ export interface IntakeOptions {
 export const defaultIntake: IntakeOptions = {
   batchMax: 64,
   waitingMax: 2000,
-  commitsMax: 2,
+  commitsMax: 3,
   timeoutMs: 2800,
 }
 

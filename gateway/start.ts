@@ -16,6 +16,7 @@ import { BODY_BYTES_MAX } from './body.ts'
 import { createIntake, defaultIntake } from './intake.ts'
 import type { CommitBatch } from './intake.ts'
 import { createKeyRefresh } from './key-refresh.ts'
+import { findPortOwner } from './port-owner.ts'
 
 export interface GatewayOptions extends StoreOptions {
   readonly databaseUrl: string
@@ -63,14 +64,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     intake: createIntake(commit, defaultIntake),
     refreshKeys: createKeyRefresh(db, options.sealKey, log, () => performance.now()),
   })
-  const server = Bun.serve({
-    hostname: options.hostname,
-    port: options.port,
-    // One byte more, so that our own answer to a body that is too large is seen.
-    maxRequestBodySize: BODY_BYTES_MAX * 2,
-    idleTimeout: IDLE_TIMEOUT_SECONDS,
-    fetch: (request) => app.fetch(request),
-  })
+  const server = serve(options, (request) => app.fetch(request))
   return {
     url: `http://${options.hostname}:${server.port}`,
     async stop() {
@@ -78,6 +72,26 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await boss.stop({ graceful: false })
       await db.destroy()
     },
+  }
+}
+
+type Serve = (request: Request) => Response | Promise<Response>
+
+/** Listens. A taken port is an error that names who has it. */
+function serve({ hostname, port }: GatewayOptions, fetch: Serve) {
+  try {
+    return Bun.serve({
+      hostname,
+      port,
+      // One byte more, so that our own answer to a body that is too large is seen.
+      maxRequestBodySize: BODY_BYTES_MAX * 2,
+      idleTimeout: IDLE_TIMEOUT_SECONDS,
+      fetch,
+    })
+  } catch (cause) {
+    const owner = findPortOwner(port)
+    if (owner === undefined) throw cause
+    throw new Error(`port ${port} is taken by ${owner}`, { cause })
   }
 }
 
