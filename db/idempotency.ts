@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { MerchantId } from '#domain/id'
 import type { Db } from './database.ts'
 
@@ -36,8 +37,28 @@ export async function takeKey(db: Db, request: KeyedRequest): Promise<KeyOutcome
     .executeTakeFirst()
   if (row === undefined) return { kind: 'running' }
   if (row.request_hash !== request.requestHash) return { kind: 'other_request' }
-  if (row.status === null || row.body === null) return { kind: 'running' }
+  if (row.status === null || row.body === null) {
+    return (await takeOver(db, request)) ? { kind: 'run' } : { kind: 'running' }
+  }
   return { kind: 'replay', status: Number(row.status), body: row.body }
+}
+
+/**
+ * Takes a key whose gateway died between taking it and answering. No request runs for a minute.
+ *
+ * Running it again is safe: the order's lock finds the attempt that the dead one has committed.
+ */
+async function takeOver(db: Db, request: KeyedRequest): Promise<boolean> {
+  const taken = await db
+    .updateTable('idempotency_key')
+    .set({ created_at: sql`now()` })
+    .where('merchant_id', '=', request.merchantId)
+    .where('key', '=', request.key)
+    .where('status', 'is', null)
+    .where('created_at', '<', sql<Date>`now() - interval '60 s'`)
+    .returning('key')
+    .executeTakeFirst()
+  return taken !== undefined
 }
 
 /** Keeps the answer: the same key gets the same one from now on. */

@@ -58,6 +58,25 @@ describe('Idempotency-Key', () => {
     expect((await shop.post(shop.bodyOf({}), key)).status).toBe(201)
   })
 
+  test('a key whose gateway died is free again after a minute, and 409 before', async () => {
+    const body = shop.bodyOf({})
+    const key = crypto.randomUUID()
+    expect((await shop.post(body, key)).status).toBe(201)
+    const died = (at: string) =>
+      platform.db
+        .updateTable('idempotency_key')
+        .set({ status: null, body: null, created_at: sql<Date>`now() - ${at}::interval` })
+        .where('key', '=', key)
+        .execute()
+    await died('10 s')
+    expect(await problem(await shop.post(body, key))).toEqual({
+      status: 409,
+      code: 'idempotency_key_running',
+    })
+    await died('61 s')
+    expect((await shop.post(body, key)).status).toBe(200)
+  })
+
   test('no key is 400', async () => {
     expect(await problem(await shop.post(shop.bodyOf({}), ''))).toEqual({
       status: 400,
