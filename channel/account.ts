@@ -1,8 +1,6 @@
 import type { ChannelAccountId } from '#domain/id'
+import type { KeyPurpose } from '#domain/key'
 import type { Secret } from '#domain/secret'
-
-/** What a key is for. Each vendor needs its own set. */
-export type KeyPurpose = 'merchant_private' | 'vendor_public' | 'symmetric'
 
 /** One key or certificate of an account, unsealed. PEM text, or the raw symmetric key. */
 export interface AccountKey {

@@ -1,7 +1,8 @@
 import type { ChannelAccountId, PaymentId } from '#domain/id'
-import type { Method, NextAction } from '#domain/method'
+import type { Method, NextAction, Wallet } from '#domain/method'
 import type { Money } from '#domain/money'
 import type { PaymentFacts, VerifiedNotification } from '#domain/notification'
+import type { PaymentReference } from '#domain/payment'
 import type { RecordExchange } from './http.ts'
 
 /**
@@ -32,6 +33,11 @@ export interface Channel {
   readCallback(callback: RawCallback): Promise<CallbackReading>
   /** The exact bytes that this vendor expects. */
   acknowledge(answer: Answer): Response
+  /**
+   * Verifies what a customer's browser brings back, where the vendor signs it. It moves no money: the answer
+   * is for the log and for finding the payment. Never throws for bad input.
+   */
+  readReturn?(fields: ReturnFields): Promise<ReturnReading>
 
   /** Asks the vendor for its current keys, where they rotate by download. */
   fetchKeys?(record: RecordExchange): Promise<readonly FetchedKey[]>
@@ -39,13 +45,18 @@ export interface Channel {
 
 export interface Capabilities {
   readonly methods: readonly Method[]
+  /** Where one account reaches several wallets: the methods of each. Then a payment names its wallet. */
+  readonly wallets?: Readonly<Record<Wallet, readonly Method[]>>
   readonly close: boolean
   readonly refund: boolean
   readonly bill: boolean
   /** Seconds; a payment's own deadline must lie between them. */
   readonly expiresInSecondsMin: number
   readonly expiresInSecondsMax: number
-  /** Seconds that a credential lives, by method; then it is renewed with the stored request. */
+  /**
+   * Seconds that a credential lives, by method; then it is renewed with the stored request. Absent: as long
+   * as the payment.
+   */
   readonly credentialSeconds: Readonly<Partial<Record<Method, number>>>
   /** Seconds after creation at which a pending payment is queried. */
   readonly queryPaceSeconds: readonly number[]
@@ -59,8 +70,11 @@ export interface PaymentRequest {
   readonly clientIp: string
   readonly expiresAt: Date
   readonly callbackUrl: string
+  /** Our own page, with no query: some vendors refuse one, others add theirs. */
+  readonly returnUrl: string
   readonly payerOpenId?: string
-  readonly returnUrl?: string
+  /** Present exactly where the capabilities list wallets. */
+  readonly wallet?: Wallet
 }
 
 /** What is stored on the payment before the first call. */
@@ -71,7 +85,10 @@ export interface PreparedPayment {
   readonly body: string
   /** The vendor's transaction time where it is part of the number (UnionPay `txnTime`). */
   readonly vendorTime?: string
-  readonly returnUrl?: string
+  /** The vendor's name of the product where its messages repeat it (Ping++ `channel`, UnionPay `bizType`). */
+  readonly vendorProduct?: string
+  /** As in the request. */
+  readonly returnUrl: string
 }
 
 export type PrepareOutcome =
@@ -88,22 +105,17 @@ export type CreateOutcome =
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
   | { readonly kind: 'unknown'; readonly cause: string }
 
-export interface PaymentReference {
-  readonly paymentId: PaymentId
-  readonly vendorTime?: string
-  readonly channelPaymentId?: string
-}
-
 /** `absent`: the vendor knows no such payment, which proves nothing about the future. */
 export type QueryOutcome =
   | { readonly kind: 'found'; readonly facts: PaymentFacts }
   | { readonly kind: 'absent'; readonly code: string }
   | { readonly kind: 'unknown'; readonly cause: string }
 
-/** Only `closed` proves that nobody can pay any more. */
+/** Only `closed` proves that nobody can pay any more; `absent` leaves deadline + margin + query. */
 export type CloseOutcome =
   | { readonly kind: 'closed'; readonly proof: string }
   | { readonly kind: 'paid'; readonly facts: PaymentFacts }
+  | { readonly kind: 'absent'; readonly code: string }
   | { readonly kind: 'unknown'; readonly cause: string }
 
 /** A callback as it came in. Header names are lower case. */
@@ -122,6 +134,19 @@ export type RejectionReason =
   | 'probe'
   | 'bad_signature'
   | 'decrypt_failed'
+  | 'charset'
+  | 'field_missing'
+  | 'field_duplicate'
+  | 'wrong_algorithm'
+  | 'untrusted_certificate'
+  | 'wrong_mode'
+
+/** Fields of a return in the order received, decoded once as UTF-8: of the query, then of the form. */
+export type ReturnFields = readonly (readonly [name: string, value: string])[]
+
+export type ReturnReading =
+  | { readonly kind: 'verified'; readonly paymentNumber: string }
+  | { readonly kind: 'unverified'; readonly explanation: string }
 
 export type CallbackReading =
   | { readonly kind: 'verified'; readonly notification: VerifiedNotification }

@@ -1,8 +1,9 @@
 import type { ChannelAccountId } from '#domain/id'
+import type { KeyPurpose } from '#domain/key'
 import type { Clock } from '#domain/time'
 import type { z } from 'zod'
-import type { Account, AccountKey, KeyPurpose } from './account.ts'
-import type { Channel } from './channel.ts'
+import type { Account, AccountKey } from './account.ts'
+import type { Capabilities, Channel } from './channel.ts'
 import type { Fetch } from './http.ts'
 
 /** What every strategy is built with. */
@@ -27,6 +28,8 @@ export interface VendorMerchant {
 export interface Strategy {
   /** The channel's name in our API and in the log. */
   readonly channelName: string
+  /** What every account of this strategy can do at most; a channel's own say what this account can. */
+  readonly capabilities: Capabilities
   readonly settingsSchema: z.ZodType
   readonly requiredKeys: readonly KeyPurpose[]
   /** What keeps this account from accepting payments, for people; empty when nothing does. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Failure } from './failure.ts'
+import { KEY_PURPOSES } from '#domain/key'
 
 /** A path: kept short and on one line, so that a pasted PEM is refused before anything repeats it. */
 const path = z
@@ -8,7 +9,7 @@ const path = z
   .regex(/^[^\n]+$/, { error: 'expected the path of a file' })
 
 const keySchema = z.strictObject({
-  purpose: z.enum(['merchant_private', 'vendor_public', 'symmetric']),
+  purpose: z.enum(KEY_PURPOSES),
   serial: z
     .string()
     .regex(/^[0-9A-Za-z_-]{1,64}$/, { error: 'expected 1 to 64 letters or digits' }),

@@ -27,7 +27,12 @@ async function test(context: Context, text: string, options: JsonOption): Promis
   const account = await withDatabase(context, (db) => loadStoredAccount(db, sealKey, id))
   const seen: Seen = { signed: false }
   const channel = build(createTestRegistry(context, seen), account)
-  const outcome = await channel.queryPayment({ paymentId: newPaymentId() }, () => undefined)
+  const never = {
+    paymentId: newPaymentId(),
+    method: channel.capabilities.methods[0] ?? 'qr',
+    createdAt: context.clock.now(),
+  }
+  const outcome = await channel.queryPayment(never, () => undefined)
   report(context, options, judge(account.id, outcome, seen))
 }
 

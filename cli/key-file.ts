@@ -62,9 +62,13 @@ async function certificateOf(
       const options = { label, field: 'certificate_file', source }
       return readPair(value, await loadText(entry.certificate_file, options), label)
     }
+    case 'merchant_certificate':
+    case 'vendor_root':
+      return parseCertificate(value.reveal(), label)
     case 'vendor_public':
       return readVendorKey(value.reveal(), label)
     case 'symmetric':
+    case 'api_secret':
       return undefined
     default:
       return entry.purpose satisfies never

@@ -1,4 +1,5 @@
 import type { ChannelAccountId, MerchantId } from '#domain/id'
+import type { KeyPurpose } from '#domain/key'
 import {
   newChannelAccountId,
   newChannelKeyId,
@@ -12,7 +13,7 @@ import type { SealKey } from './seal.ts'
 
 /** A key of an account, unsealed. */
 export interface StoredKey {
-  readonly purpose: 'merchant_private' | 'vendor_public' | 'symmetric'
+  readonly purpose: KeyPurpose
   readonly serial: string
   readonly value: Secret
   readonly validFrom?: Date

@@ -42,6 +42,7 @@ interface Paid {
   readonly disposition: Disposition
   readonly number: string
   readonly paidAt: Date
+  readonly clearingDate: string | null
 }
 
 /** Rows of one transaction at most, so that locks stay short (payment rules, section 6). */
@@ -104,7 +105,8 @@ function findLocked(payments: Map<string, Locked>, claim: Claim): Locked | undef
 function toPaid(payment: Locked, claim: Claim, disposition: Disposition, now: Date): Paid {
   const number = claim.facts.channelPaymentId
   assert(number !== undefined, `payment ${payment.id} is paid without a vendor number`)
-  return { payment, disposition, number, paidAt: claim.facts.paidAt ?? now }
+  const { paidAt = now, clearingDate = null } = claim.facts
+  return { payment, disposition, number, paidAt, clearingDate }
 }
 
 function markPaid(payments: Map<string, Locked>, paid: Locked, claim: Claim): void {
@@ -162,12 +164,13 @@ async function writePaid(
   const moved = await sql<{ id: PaymentId }>`
     UPDATE payment p
     SET state = 'paid', disposition = t.disposition, channel_payment_id = t.number, paid_at = t.paid_at,
-        next_query_at = NULL
+        clearing_date = t.clearing_date, next_query_at = NULL
     FROM unnest(${paid.map((item) => item.payment.id)}::text[],
                 ${paid.map((item) => item.disposition)}::text[],
                 ${paid.map((item) => item.number)}::text[],
-                ${paid.map((item) => item.paidAt.toISOString())}::timestamptz[])
-         AS t (id, disposition, number, paid_at)
+                ${paid.map((item) => item.paidAt.toISOString())}::timestamptz[],
+                ${paid.map((item) => item.clearingDate)}::text[])
+         AS t (id, disposition, number, paid_at, clearing_date)
     WHERE p.merchant_id = ${merchantId} AND p.id = t.id AND p.state IN ('created', 'pending', 'closed')
     RETURNING p.id`.execute(trx)
   expectCount('payment', moved.rows.length, paid.length)

@@ -62,6 +62,8 @@ export async function lockPayments(
         currency: row.currency,
         state: row.state,
         channelPaymentId: row.channel_payment_id ?? undefined,
+        vendorTime: row.vendor_time ?? undefined,
+        vendorProduct: row.vendor_product ?? undefined,
         orderState: order.state,
       }
       return [row.id, locked]

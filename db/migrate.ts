@@ -2,10 +2,11 @@ import { Kysely, PostgresDialect, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import pg from 'pg'
 import { initialSchema } from './migration/0001-payment.ts'
+import { vendorColumns } from './migration/0002-vendor.ts'
 import { createQueues } from './queue.ts'
 
 /** Static, so that it also works in a compiled binary. A migration is never edited after it lands. */
-const migrations = { '0001-payment': initialSchema }
+const migrations = { '0001-payment': initialSchema, '0002-vendor': vendorColumns }
 
 /** Brings a database to this version: our tables, then pg-boss's schema and queues. Safe to repeat. */
 export async function migrate(url: string): Promise<void> {

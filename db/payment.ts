@@ -4,6 +4,7 @@ import type { ChannelAccountId, MerchantId, OrderId, PaymentId } from '#domain/i
 import { newOrderId } from '#domain/id'
 import type { Method, NextAction } from '#domain/method'
 import type { Money } from '#domain/money'
+import type { PaymentReference } from '#domain/payment'
 import type { Db, Trx } from './database.ts'
 import type { Schema } from './schema.ts'
 
@@ -21,6 +22,7 @@ export interface NewAttempt {
   readonly subject: string
   readonly vendorRequest: string
   readonly vendorTime: string | undefined
+  readonly vendorProduct: string | undefined
   readonly returnUrl: string | undefined
   readonly expiresAt: Date
   readonly firstQueryAt: Date
@@ -37,7 +39,7 @@ export type AttemptOutcome =
 /**
  * Commits order and payment before the vendor hears of them, under the order's lock.
  *
- * A double click finds the live attempt of the same account and method instead of a second one.
+ * A double click finds the live attempt of the same account, method and product instead of a second one.
  */
 export async function startAttempt(db: Db, attempt: NewAttempt): Promise<AttemptOutcome> {
   return db.transaction().execute(async (trx) => {
@@ -55,7 +57,10 @@ export async function startAttempt(db: Db, attempt: NewAttempt): Promise<Attempt
       .execute()
     if (others.some((row) => row.money_in_doubt)) return { kind: 'money_in_doubt' }
     const live = others.find(
-      (row) => row.channel_account_id === attempt.channelAccountId && row.method === attempt.method,
+      (row) =>
+        row.channel_account_id === attempt.channelAccountId &&
+        row.method === attempt.method &&
+        row.vendor_product === (attempt.vendorProduct ?? null),
     )
     if (live !== undefined) return { kind: 'live', payment: live }
     return { kind: 'started', payment: await insertAttempt(trx, attempt, order.id) }
@@ -98,12 +103,29 @@ function insertAttempt(trx: Trx, attempt: NewAttempt, orderId: OrderId): Promise
       subject: attempt.subject,
       vendor_request: attempt.vendorRequest,
       vendor_time: attempt.vendorTime ?? null,
+      vendor_product: attempt.vendorProduct ?? null,
       return_url: attempt.returnUrl ?? null,
       expires_at: attempt.expiresAt,
       next_query_at: attempt.firstQueryAt,
     })
     .returningAll()
     .executeTakeFirstOrThrow()
+}
+
+/** What the vendor needs to find this payment again. */
+export const referenceOf = (payment: PaymentRow): PaymentReference => ({
+  paymentId: payment.id,
+  method: payment.method,
+  createdAt: payment.created_at,
+  ...(payment.vendor_time === null ? {} : { vendorTime: payment.vendor_time }),
+  ...(payment.vendor_product === null ? {} : { vendorProduct: payment.vendor_product }),
+  ...(payment.channel_payment_id === null ? {} : { channelPaymentId: payment.channel_payment_id }),
+})
+
+export interface Credential {
+  readonly nextAction: NextAction
+  /** Where the vendor gives its number with the credential. */
+  readonly channelPaymentId?: string
 }
 
 /**
@@ -113,13 +135,18 @@ function insertAttempt(trx: Trx, attempt: NewAttempt, orderId: OrderId): Promise
 export async function keepCredential(
   db: Db,
   payment: PaymentRow,
-  nextAction: NextAction,
+  credential: Credential,
   at: Date,
 ): Promise<void> {
+  const number = credential.channelPaymentId ?? null
   await db
     .updateTable('payment')
-    .set({ next_action: JSON.stringify(nextAction), credential_at: at })
-    .set({ state: sql`CASE state WHEN 'created' THEN 'pending' ELSE state END` })
+    .set({
+      next_action: JSON.stringify(credential.nextAction),
+      credential_at: at,
+      state: sql`CASE state WHEN 'created' THEN 'pending' ELSE state END`,
+      channel_payment_id: sql`coalesce(channel_payment_id, ${number})`,
+    })
     .where('merchant_id', '=', payment.merchant_id)
     .where('id', '=', payment.id)
     .execute()

@@ -11,6 +11,7 @@ import type {
   PointsGrantId,
   VendorMerchantId,
 } from '#domain/id'
+import type { KeyPurpose } from '#domain/key'
 import type { Method, NextAction } from '#domain/method'
 import type { Currency } from '#domain/money'
 import type {
@@ -67,7 +68,7 @@ export interface Schema {
     merchant_id: MerchantId
     id: ChannelKeyId
     channel_account_id: ChannelAccountId
-    purpose: 'merchant_private' | 'vendor_public' | 'symmetric'
+    purpose: KeyPurpose
     serial: string
     sealed: Buffer
     valid_from: Date | null
@@ -99,6 +100,8 @@ export interface Schema {
     money_in_doubt: Generated<boolean>
     vendor_request: string
     vendor_time: string | null
+    vendor_product: string | null
+    clearing_date: string | null
     return_url: string | null
     next_action: Json<NextAction> | null
     credential_at: Date | null

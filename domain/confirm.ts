@@ -10,6 +10,8 @@ export interface PaymentView {
   readonly currency: string
   readonly state: PaymentState
   readonly channelPaymentId: string | undefined
+  readonly vendorTime: string | undefined
+  readonly vendorProduct: string | undefined
   readonly orderState: OrderState
 }
 
@@ -28,6 +30,8 @@ export type QuarantineReason =
   | 'unknown_payment'
   | 'other_account'
   | 'identity_differs'
+  | 'vendor_time_differs'
+  | 'vendor_product_differs'
   | 'currency_differs'
   | 'amount_differs'
   | 'vendor_number_taken'
@@ -50,6 +54,10 @@ export function decideConfirmation(input: ConfirmInput): Decision {
   if (!sameIdentity(facts.identity, input.identity)) return quarantine('identity_differs')
   if (payment === undefined) return quarantine('unknown_payment')
   if (payment.channelAccountId !== input.channelAccountId) return quarantine('other_account')
+  if (differs(facts.vendorTime, payment.vendorTime)) return quarantine('vendor_time_differs')
+  if (differs(facts.vendorProduct, payment.vendorProduct)) {
+    return quarantine('vendor_product_differs')
+  }
   if (facts.vendorState !== 'success') return { kind: 'ask_vendor' }
   if (facts.currency !== payment.currency) return quarantine('currency_differs')
   if (facts.amountMinor !== payment.amountMinor) return quarantine('amount_differs')
@@ -61,12 +69,15 @@ function decideNumber(input: ConfirmInput, payment: PaymentView): Decision {
   if (number === undefined) return quarantine('vendor_number_missing')
   const owner = input.vendorNumberOwner
   if (owner !== undefined && owner !== payment.id) return quarantine('vendor_number_taken')
-  if (payment.state !== 'paid')
-    return { kind: 'pay', disposition: dispositionFor(payment.orderState) }
-  return payment.channelPaymentId === number
+  // Some vendors give their number when the payment is created; then it stays that one.
+  if (differs(payment.channelPaymentId, number)) return quarantine('vendor_number_taken')
+  return payment.state === 'paid'
     ? { kind: 'already_paid' }
-    : quarantine('vendor_number_taken')
+    : { kind: 'pay', disposition: dispositionFor(payment.orderState) }
 }
+
+const differs = (stated: string | undefined, expected: string | undefined): boolean =>
+  stated !== undefined && stated !== expected
 
 /** Payment rules, section 4: the first pays the order, a second is excess, money for a closed order is late. */
 function dispositionFor(state: OrderState): Disposition {

@@ -46,6 +46,9 @@ export function parsePaymentFacts(stored: StoredFacts): PaymentFacts | undefined
     ...optional('amountMinor', minor(stored['amountMinor'])),
     ...optional('currency', text(stored['currency'])),
     ...optional('paidAt', moment(stored['paidAt'])),
+    ...optional('vendorTime', text(stored['vendorTime'])),
+    ...optional('vendorProduct', text(stored['vendorProduct'])),
+    ...optional('clearingDate', text(stored['clearingDate'])),
   }
 }
 

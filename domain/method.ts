@@ -11,6 +11,11 @@ export const METHODS: readonly Method[] = [
   'app',
 ]
 
+/** Whose wallet pays, where one channel reaches several (an aggregator). Named like the direct channels. */
+export type Wallet = 'alipay' | 'wechat_pay' | 'unionpay'
+
+export const WALLETS: readonly Wallet[] = ['alipay', 'wechat_pay', 'unionpay']
+
 /** What the shop's page or app must do next (design, section 5). */
 export type NextAction =
   | {

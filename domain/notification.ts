@@ -25,6 +25,11 @@ export interface PaymentFacts {
   readonly currency?: string
   /** The vendor's time of payment. */
   readonly paidAt?: Date
+  /** What the message repeats of our request; compared with the payment's own where it is present. */
+  readonly vendorTime?: string
+  readonly vendorProduct?: string
+  /** UnionPay's `settleDate` as received. */
+  readonly clearingDate?: string
 }
 
 /** Genuine news that is not about a payment's result: refunds (until they are built) and unknown kinds. */

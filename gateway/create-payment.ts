@@ -1,3 +1,4 @@
+import type { Capabilities } from '#channel/channel'
 import type { Exchange } from '#channel/http'
 import { findAccepting } from '#db/account'
 import { findPayment, keepCredential, refuseAttempt, startAttempt } from '#db/payment'
@@ -5,7 +6,7 @@ import type { PaymentRow } from '#db/payment'
 import { appendLog } from '#db/transaction-log'
 import { unreachable } from '#domain/assert'
 import { newPaymentId } from '#domain/id'
-import type { MerchantId } from '#domain/id'
+import type { ChannelAccountId, MerchantId, PaymentId } from '#domain/id'
 import { cny } from '#domain/money'
 import { addMs } from '#domain/time'
 import type { LiveAccount } from './account-cache.ts'
@@ -85,13 +86,7 @@ function prepareAttempt(
   if (seconds < min || seconds > max) {
     throw new Problem(422, 'expires_in_s_invalid', `this channel allows ${min} to ${max} seconds`)
   }
-  if (!capabilities.methods.includes(body.method)) {
-    throw new Problem(
-      422,
-      'method_not_available',
-      `this channel has: ${capabilities.methods.join(', ')}`,
-    )
-  }
+  checkMethod(capabilities, body)
   const now = deps.clock.now()
   const paymentId = newPaymentId()
   const amount = cny(BigInt(body.amount))
@@ -104,8 +99,9 @@ function prepareAttempt(
     clientIp: body.client_ip,
     expiresAt,
     callbackUrl: `${deps.publicUrl}/callback/${account.id}`,
+    returnUrl: returnAddress(deps, account.id, paymentId),
     ...(body.payer_open_id === undefined ? {} : { payerOpenId: body.payer_open_id }),
-    ...(body.return_url === undefined ? {} : { returnUrl: body.return_url }),
+    ...(body.wallet === undefined ? {} : { wallet: body.wallet }),
   })
   if (prepared.kind === 'refused') throw new Problem(422, prepared.code, prepared.message)
   return {
@@ -119,11 +115,34 @@ function prepareAttempt(
     subject: body.subject,
     vendorRequest: prepared.prepared.body,
     vendorTime: prepared.prepared.vendorTime,
+    vendorProduct: prepared.prepared.vendorProduct,
     returnUrl: body.return_url,
     expiresAt,
     firstQueryAt: addMs(now, (capabilities.queryPaceSeconds[0] ?? 0) * MS_PER_SECOND),
   }
 }
+
+/** What the channel offers, for the wallet that the shop names where there are several. */
+function checkMethod({ methods, wallets }: Capabilities, { method, wallet }: PaymentBody): void {
+  if (wallets === undefined && wallet !== undefined) {
+    throw new Problem(422, 'wallet_not_available', 'this channel is one wallet: leave wallet out')
+  }
+  if (wallets !== undefined && wallet === undefined) {
+    const names = Object.keys(wallets).join(', ')
+    throw new Problem(422, 'wallet_missing', `this channel reaches several wallets: ${names}`)
+  }
+  const offered = wallet === undefined ? methods : (wallets?.[wallet] ?? [])
+  if (!offered.includes(method)) {
+    throw new Problem(422, 'method_not_available', `this channel has: ${offered.join(', ')}`)
+  }
+}
+
+/** The path alone names the payment: some vendors refuse a query, and others add one. */
+const returnAddress = (
+  deps: GatewayDeps,
+  account: ChannelAccountId,
+  paymentId: PaymentId,
+): string => `${deps.publicUrl}/return/${account}/${paymentId}`
 
 /** A live attempt keeps its credential while it lives; then the stored bytes are sent again. */
 async function renew(
@@ -131,9 +150,10 @@ async function renew(
   live: LiveAccount,
   payment: PaymentRow,
 ): Promise<PaymentRow> {
-  const seconds = live.channel.capabilities.credentialSeconds[payment.method] ?? 0
+  const seconds = live.channel.capabilities.credentialSeconds[payment.method] ?? Infinity
   const at = payment.credential_at
-  const isFresh = at !== null && deps.clock.now() < addMs(at, seconds * MS_PER_SECOND)
+  const ageMs = at === null ? Infinity : deps.clock.now().getTime() - at.getTime()
+  const isFresh = at !== null && ageMs < seconds * MS_PER_SECOND
   return isFresh ? payment : submit(deps, live, payment)
 }
 
@@ -147,14 +167,15 @@ async function submit(
     paymentId: payment.id,
     method: payment.method,
     body: payment.vendor_request,
+    returnUrl: returnAddress(deps, account.id, payment.id),
     ...(payment.vendor_time === null ? {} : { vendorTime: payment.vendor_time }),
-    ...(payment.return_url === null ? {} : { returnUrl: payment.return_url }),
+    ...(payment.vendor_product === null ? {} : { vendorProduct: payment.vendor_product }),
   }
   const outcome = await channel.createPayment(prepared, (exchange) => exchanges.push(exchange))
   await logExchanges(deps, account.channel, payment, exchanges)
   switch (outcome.kind) {
     case 'created':
-      await keepCredential(deps.db, payment, outcome.nextAction, deps.clock.now())
+      await keepCredential(deps.db, payment, outcome, deps.clock.now())
       return reload(deps, payment)
     case 'refused':
       await refuseAttempt(deps.db, payment, outcome.code)

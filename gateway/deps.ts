@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Db } from '#db/database'
+import type { Jobs } from '#db/job'
 import type { Clock } from '#domain/time'
 import type { AccountCache } from './account-cache.ts'
 import type { Intake } from './intake.ts'
@@ -8,6 +9,7 @@ import type { RefreshKeys } from './key-refresh.ts'
 /** What the routes work with. */
 export interface GatewayDeps {
   readonly db: Db
+  readonly jobs: Jobs
   readonly clock: Clock
   readonly accounts: AccountCache
   readonly intake: Intake

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { METHODS } from '#domain/method'
+import { METHODS, WALLETS } from '#domain/method'
 import { Problem } from './problem.ts'
 
 const EXPIRES_IN_SECONDS = 900
@@ -11,6 +11,7 @@ export const paymentBody = z.strictObject({
   amount: z.int().min(1),
   currency: z.literal('CNY'),
   method: z.enum(METHODS),
+  wallet: z.enum(WALLETS).optional(),
   subject: z.string().min(1).max(127),
   client_ip: z.union([z.ipv4(), z.ipv6()]),
   channel: z.string().max(32).optional(),

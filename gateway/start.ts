@@ -57,6 +57,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const commit = (options.commitWith ?? commitTogether)(db, jobs, options)
   const app = createApp({
     db,
+    jobs,
     clock,
     log,
     publicUrl: options.publicUrl,

@@ -60,6 +60,7 @@ function create(account: Account, deps: ChannelDeps): Channel {
 /** The strategy `wechat-pay`. */
 export const wechatPay: Strategy = {
   channelName: 'wechat_pay',
+  capabilities,
   settingsSchema,
   requiredKeys,
   checkAccount,

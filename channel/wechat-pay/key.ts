@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
+import type { KeyPurpose } from '#domain/key'
 import type { Clock } from '#domain/time'
-import type { Account, AccountKey, KeyPurpose } from '../account.ts'
+import type { Account, AccountKey } from '../account.ts'
 import type { FetchedKey } from '../channel.ts'
 import { importSymmetricKey, importVerifyingKey } from '../crypto-native.ts'
 import type { NativeSymmetricKey, NativeVerifyingKey } from '../crypto-native.ts'

@@ -1,13 +1,8 @@
 import { unreachable } from '#domain/assert'
 import type { NextAction } from '#domain/method'
+import type { PaymentReference } from '#domain/payment'
 import { unixSeconds } from '#domain/time'
-import type {
-  CloseOutcome,
-  CreateOutcome,
-  PaymentReference,
-  PreparedPayment,
-  QueryOutcome,
-} from '../channel.ts'
+import type { CloseOutcome, CreateOutcome, PreparedPayment, QueryOutcome } from '../channel.ts'
 import type { RecordExchange } from '../http.ts'
 import { callVendor } from './call.ts'
 import type { Context, VendorAnswer } from './call.ts'
@@ -108,12 +103,8 @@ const qrCode = (content: string | undefined): NextAction | undefined =>
   content === undefined ? undefined : { type: 'qr_code', content }
 
 /** WeChat Pay dossier, section 2.6. Coming back to `returnUrl` proves nothing. */
-function redirectTo(
-  h5Url: string | undefined,
-  returnUrl: string | undefined,
-): NextAction | undefined {
+function redirectTo(h5Url: string | undefined, returnUrl: string): NextAction | undefined {
   if (h5Url === undefined || !/^https?:\/\//.test(h5Url) || !URL.canParse(h5Url)) return undefined
-  if (returnUrl === undefined) return { type: 'redirect', url: h5Url }
   const joint = h5Url.includes('?') ? '&' : '?'
   return { type: 'redirect', url: `${h5Url}${joint}redirect_url=${encodeURIComponent(returnUrl)}` }
 }

@@ -66,7 +66,7 @@ export function preparePayment(context: Context, request: PaymentRequest): Prepa
       paymentId: request.paymentId,
       method: request.method,
       body: writePrepay(context.settings, request),
-      ...(request.returnUrl === undefined ? {} : { returnUrl: request.returnUrl }),
+      returnUrl: request.returnUrl,
     },
   }
 }

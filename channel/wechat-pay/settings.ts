@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import type { AccountKey, KeyPurpose } from '../account.ts'
+import { unreachable } from '#domain/assert'
+import type { KeyPurpose } from '#domain/key'
+import type { AccountKey } from '../account.ts'
 import { keyBits, readPrivatePem, readPublicPem } from '../crypto.ts'
 
 /** WeChat Pay dossier, section 1.1: primary host. */
@@ -78,8 +80,12 @@ function checkKey(key: AccountKey): string | undefined {
       return isApiv3Key(key.value.reveal())
         ? undefined
         : `symmetric key ${key.serial} is not an APIv3 key of exactly 32 bytes that differ`
-    default:
+    case 'merchant_certificate':
+    case 'vendor_root':
+    case 'api_secret':
       return `key ${key.serial} has a purpose that WeChat Pay does not use`
+    default:
+      return unreachable(key.purpose)
   }
 }
 

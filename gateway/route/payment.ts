@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { closeAttempt, findPayment } from '#db/payment'
+import { closeAttempt, findPayment, referenceOf } from '#db/payment'
 import type { OrderRow, PaymentRow } from '#db/payment'
 import type { Exchange } from '#channel/http'
 import type { MerchantId } from '#domain/id'
@@ -84,6 +84,16 @@ async function loadPayment(
   return found
 }
 
+/** The query confirms it: the money is known before the vendor's callback comes. */
+const queueQuery = (deps: GatewayDeps, payment: PaymentRow): Promise<void> =>
+  deps.db
+    .transaction()
+    .execute((trx) =>
+      deps.jobs.send(trx, 'payment-query', [
+        { data: { merchantId: payment.merchant_id, paymentId: payment.id } },
+      ]),
+    )
+
 /** Asks the vendor first: only its proof closes. A payment that turns out paid is confirmed by a query. */
 async function closePayment(deps: GatewayDeps, payment: PaymentRow): Promise<void> {
   if (payment.state === 'paid' || payment.state === 'closed') return
@@ -92,16 +102,22 @@ async function closePayment(deps: GatewayDeps, payment: PaymentRow): Promise<voi
     throw new Problem(409, 'close_not_available', 'this channel has no close; the payment expires')
   }
   const exchanges: Exchange[] = []
-  const reference = {
-    paymentId: payment.id,
-    ...(payment.vendor_time === null ? {} : { vendorTime: payment.vendor_time }),
-  }
-  const outcome = await live.channel.closePayment(reference, (exchange) => exchanges.push(exchange))
+  const outcome = await live.channel.closePayment(referenceOf(payment), (exchange) =>
+    exchanges.push(exchange),
+  )
   await logExchanges(deps, live.account.channel, payment, exchanges)
   if (outcome.kind === 'unknown') {
     throw new Problem(503, 'close_unknown', 'the vendor did not say whether it closed; try again')
   }
+  if (outcome.kind === 'absent') {
+    throw new Problem(
+      409,
+      'close_too_early',
+      'the vendor does not know the payment yet, and the customer may still open it; it expires',
+    )
+  }
   if (outcome.kind === 'paid') {
+    await queueQuery(deps, payment)
     throw new Problem(
       409,
       'payment_is_paid',

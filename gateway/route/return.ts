@@ -4,6 +4,7 @@ import { redact } from '#channel/redact'
 import type { PaymentRow } from '#db/payment'
 import { findPaymentById } from '#db/payment-page'
 import { appendLog } from '#db/transaction-log'
+import { unreachable } from '#domain/assert'
 import type { ChannelAccountId } from '#domain/id'
 import { parseChannelAccountId, parsePaymentId } from '#domain/id'
 import type { LiveAccount } from '../account-cache.ts'
@@ -22,12 +23,13 @@ const MINUTE_MS = 60_000
 export function returnRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   const route = new Hono<GatewayEnv>()
   const isWithinLimit = createLimit()
-  route.on(['GET', 'POST'], '/return/:account', async (context) => {
+  route.on(['GET', 'POST'], '/return/:account/:payment?', async (context) => {
     const fields = await readFields(context)
     const id = parseChannelAccountId(context.req.param('account'))
     const live = id === undefined ? undefined : await deps.accounts.find(id)
     if (live === undefined) return renderPage(returnPage(undefined))
-    const payment = await findOwn(deps, live, fields.get('payment') ?? '')
+    const reading = await readReturn(live, fields)
+    const payment = await findOwn(deps, live, context.req.param('payment') ?? reading.number)
     if (isWithinLimit(live.account.id)) {
       await appendLog(deps.db, [
         {
@@ -35,11 +37,15 @@ export function returnRoute(deps: GatewayDeps): Hono<GatewayEnv> {
           channel: live.account.channel,
           paymentId: payment?.id,
           kind: 'return',
-          content: { method: context.req.method, fields: keptFields(fields) },
+          content: {
+            method: context.req.method,
+            verified: reading.note,
+            fields: keptFields(fields),
+          },
         },
       ])
     }
-    return renderPage(returnPage(payment?.id))
+    return renderPage(returnPage(payment && `${deps.publicUrl}/pay/${payment.id}`))
   })
   return route
 }
@@ -53,6 +59,25 @@ async function readFields(context: Context): Promise<URLSearchParams> {
   const body = context.req.method === 'POST' ? await readBody(context.req.raw) : new Uint8Array()
   const text = Buffer.concat([Buffer.from(`${query}&`), isForm ? body : new Uint8Array()])
   return new URLSearchParams(text.subarray(0, FIELDS_BYTES_MAX).toString())
+}
+
+interface Reading {
+  readonly number: string
+  /** For people: whether the vendor signed it, or why not. */
+  readonly note: string
+}
+
+async function readReturn({ channel }: LiveAccount, fields: URLSearchParams): Promise<Reading> {
+  if (channel.readReturn === undefined) return { number: '', note: 'unsigned' }
+  const reading = await channel.readReturn([...fields])
+  switch (reading.kind) {
+    case 'verified':
+      return { number: reading.paymentNumber, note: 'verified' }
+    case 'unverified':
+      return { number: '', note: reading.explanation }
+    default:
+      return unreachable(reading)
+  }
 }
 
 /** The payment that the address names, if it was made with this very account. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { strategies } from '#channel/strategies'
 import { newChannelAccountId } from '#domain/id'
+import type { KeyPurpose } from '#domain/key'
 import { Secret } from '#domain/secret'
 import { APPID, MCHID } from '../support/platform.ts'
 import { keysSchema, readSet } from './callback-set.ts'
@@ -39,11 +40,7 @@ const channel = strategy.create(
   },
 )
 
-function key(
-  purpose: 'merchant_private' | 'vendor_public' | 'symmetric',
-  serial: string,
-  text: string,
-) {
+function key(purpose: KeyPurpose, serial: string, text: string) {
   return { purpose, serial, value: new Secret(text) }
 }
 

@@ -23,6 +23,8 @@ const payment: PaymentView = {
   currency: 'CNY',
   state: 'pending',
   channelPaymentId: undefined,
+  vendorTime: undefined,
+  vendorProduct: undefined,
   orderState: 'unpaid',
 }
 

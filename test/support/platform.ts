@@ -10,6 +10,7 @@ import { addMerchant, createApiKey } from '#db/merchant'
 import { parseSealKey } from '#db/seal'
 import type { SealKey } from '#db/seal'
 import type { ChannelAccountId, MerchantId } from '#domain/id'
+import type { KeyPurpose } from '#domain/key'
 import { Secret } from '#domain/secret'
 import { systemClock } from '#domain/time'
 import type { Clock } from '#domain/time'
@@ -164,11 +165,7 @@ export async function addWechatPay(
   return accountId
 }
 
-const key = (
-  purpose: 'merchant_private' | 'vendor_public' | 'symmetric',
-  serial: string,
-  text: string,
-) => ({
+const key = (purpose: KeyPurpose, serial: string, text: string) => ({
   purpose,
   serial,
   value: new Secret(text),

@@ -1,7 +1,7 @@
 import type { Exchange } from '#channel/http'
 import { findAccount } from '#db/account'
 import { confirmPayment } from '#db/confirm-payment'
-import { findPayment } from '#db/payment'
+import { findPayment, referenceOf } from '#db/payment'
 import { appendLog } from '#db/transaction-log'
 import type { PaymentQueryJob } from '#domain/job'
 import { TryAgain } from '../deps.ts'
@@ -16,11 +16,9 @@ export async function runPaymentQuery(deps: WorkerDeps, job: PaymentQueryJob): P
   if (account === undefined) throw new TryAgain(`account of ${payment.id} is gone`)
   const exchanges: Exchange[] = []
   const channel = deps.registry.get(account, account.version)
-  const reference = {
-    paymentId: payment.id,
-    ...(payment.vendor_time === null ? {} : { vendorTime: payment.vendor_time }),
-  }
-  const outcome = await channel.queryPayment(reference, (exchange) => exchanges.push(exchange))
+  const outcome = await channel.queryPayment(referenceOf(payment), (exchange) =>
+    exchanges.push(exchange),
+  )
   await appendLog(
     deps.db,
     exchanges.map((exchange) => ({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { assert } from '#domain/assert'
-import { paymentId, requestOf } from './support.ts'
+import { paymentId, reference, requestOf } from './support.ts'
 import { refusal, signed, startVendor } from './vendor.ts'
 import type { TinyVendor } from './vendor.ts'
 
@@ -72,10 +72,10 @@ describe('hosts', () => {
       settings: { base_url: 'https://api.mch.weixin.qq.com' },
       deps,
     })
-    await real.channel.queryPayment({ paymentId }, real.record)
+    await real.channel.queryPayment(reference, real.record)
     expect(urls).toEqual(['api.mch.weixin.qq.com', 'api2.mch.weixin.qq.com'])
     await using local = startVendor([], { deps })
-    await local.channel.queryPayment({ paymentId }, local.record)
+    await local.channel.queryPayment(reference, local.record)
     expect(urls).toHaveLength(3)
   })
 })

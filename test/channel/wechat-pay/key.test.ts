@@ -7,7 +7,7 @@ import {
   defaultKeys,
   keyOf,
   notifiedAt,
-  paymentId,
+  reference,
   seal,
   vendorHeaders,
 } from './support.ts'
@@ -141,7 +141,7 @@ describe('platform certificates', () => {
   test('a certificate verifies like the public key inside it', async () => {
     const keys = [...defaultKeys, keyOf('vendor_public', newer.serial, newer.pem)]
     await using vendor = startVendor([() => answer('{"code_url":"weixin://x"}', newer)], { keys })
-    const outcome = await vendor.channel.queryPayment({ paymentId }, vendor.record)
+    const outcome = await vendor.channel.queryPayment(reference, vendor.record)
     // Verified, and then not an order.
     expect(outcome).toEqual({ kind: 'unknown', cause: 'the order object cannot be read' })
   })

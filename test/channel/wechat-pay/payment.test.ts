@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { assert } from '#domain/assert'
 import type { Method } from '#domain/method'
 import signing from '../../fixture/wechat-pay/signing.json'
-import { paymentId, publicKeyId, requestOf } from './support.ts'
+import { publicKeyId, reference, requestOf } from './support.ts'
 import { probed, refusal, signed, startVendor } from './vendor.ts'
 import type { Reply, TinyVendor } from './vendor.ts'
 
@@ -54,8 +54,8 @@ describe('creating', () => {
   test('wechatpay checklist 8: Accept and User-Agent go out with every request', async () => {
     await using vendor = startVendor([() => refusal(404, 'ORDER_NOT_EXIST')])
     await vendor.channel.createPayment(prepare(vendor), vendor.record)
-    await vendor.channel.queryPayment({ paymentId }, vendor.record)
-    await vendor.channel.closePayment?.({ paymentId }, vendor.record)
+    await vendor.channel.queryPayment(reference, vendor.record)
+    await vendor.channel.closePayment?.(reference, vendor.record)
     expect(vendor.heard.length).toBeGreaterThanOrEqual(3)
     for (const { headers } of vendor.heard) {
       expect(headers['accept']).toBe('application/json')

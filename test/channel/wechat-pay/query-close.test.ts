@@ -1,17 +1,24 @@
 import { describe, expect, test } from 'bun:test'
 import verifying from '../../fixture/wechat-pay/verifying.json'
-import { apiv3Key, certificateSerial, notifiedAt, orderOf, paymentId } from './support.ts'
+import {
+  apiv3Key,
+  certificateSerial,
+  notifiedAt,
+  orderOf,
+  paymentId,
+  reference,
+} from './support.ts'
 import { probed, refusal, signed, startVendor } from './vendor.ts'
 import type { Reply } from './vendor.ts'
 
 async function query(...replies: readonly Reply[]) {
   await using vendor = startVendor(replies)
-  return { outcome: await vendor.channel.queryPayment({ paymentId }, vendor.record), vendor }
+  return { outcome: await vendor.channel.queryPayment(reference, vendor.record), vendor }
 }
 
 async function close(...replies: readonly Reply[]) {
   await using vendor = startVendor(replies)
-  return { outcome: await vendor.channel.closePayment?.({ paymentId }, vendor.record), vendor }
+  return { outcome: await vendor.channel.closePayment?.(reference, vendor.record), vendor }
 }
 
 describe('query', () => {

@@ -15,8 +15,8 @@ import {
   mchid,
   merchantPem,
   merchantSerial,
-  paymentId,
   publicKeyId,
+  reference,
   vendorPublicPem,
 } from './support.ts'
 import { signed, startVendor } from './vendor.ts'
@@ -139,7 +139,7 @@ test('wechatpay checklist 77: the switch to the public key and back is a new ver
   ] as const) {
     const rowSettings = { ...settings, base_url: `http://${vendor.host}`, key_mode }
     const channel = registry.get({ ...vendor.account, settings: rowSettings }, version)
-    await channel.queryPayment({ paymentId }, vendor.record)
+    await channel.queryPayment(reference, vendor.record)
     announced.push(vendor.heard.at(-1)?.headers['wechatpay-serial'])
   }
   expect(announced).toEqual([undefined, publicKeyId, undefined])

@@ -193,6 +193,12 @@ export const paymentId: PaymentId = (() => {
   return id
 })()
 
+export const reference = {
+  paymentId,
+  method: 'qr',
+  createdAt: new Date(notifiedAt * 1000),
+} as const
+
 export const requestOf = (changes: Partial<PaymentRequest> = {}): PaymentRequest => ({
   paymentId,
   method: 'qr',
@@ -201,6 +207,7 @@ export const requestOf = (changes: Partial<PaymentRequest> = {}): PaymentRequest
   clientIp: '14.23.150.211',
   expiresAt: new Date((notifiedAt + 900) * 1000),
   callbackUrl: 'https://pay.example.com/callback/a',
+  returnUrl: 'https://pay.example.com/return/a/p',
   payerOpenId: 'oUpF8uMuAJO_M2pxb1Q9zNjWeS6o',
   ...changes,
 })

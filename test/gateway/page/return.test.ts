@@ -44,15 +44,15 @@ const logged = () =>
 
 test.each(['GET', 'POST'])('%s claiming success is logged and moves nothing', async (method) => {
   const { id } = await shop.buy()
-  const claim = `payment=${id}&respCode=00&trade_status=TRADE_SUCCESS&out_trade_no=${id}`
+  const claim = `respCode=00&trade_status=TRADE_SUCCESS&out_trade_no=${id}`
   const response =
     method === 'GET'
-      ? await comeBack(platform.accountId, `?${claim}`)
-      : await comeBack(platform.accountId, '', claim)
+      ? await comeBack(platform.accountId, `/${id}?${claim}`)
+      : await comeBack(platform.accountId, `/${id}`, claim)
   const text = await response.text()
   expect(response.status).toBe(200)
   expect(text).toContain('we are confirming')
-  expect(text).toContain(`href="../pay/${id}"`)
+  expect(text).toContain(`/pay/${id}"`)
   const entry = (await logged()).at(-1)
   expect(entry?.payment_id === id).toBe(true)
   expect(entry?.merchant_id).toBe(platform.merchantId)
@@ -92,12 +92,12 @@ test('cuts what is longer than 8 KiB and survives odd characters', async () => {
 
 test('links no payment of another account and repeats nothing that it was told', async () => {
   const attack = encodeURIComponent('"><script>alert(1)</script>')
-  const text = await (await comeBack(platform.accountId, `?payment=${attack}`)).text()
+  const text = await (await comeBack(platform.accountId, `/${attack}`)).text()
   expect(text).not.toMatch(/<script|alert|href=/)
   const { id } = await shop.buy()
   const before = (await logged()).length
   for (const account of [NOBODY, 'x', attack]) {
-    const response = await comeBack(account, `?payment=${id}`)
+    const response = await comeBack(account, `/${id}`)
     expect(response.status).toBe(200)
     expect(await response.text()).not.toContain('href=')
   }
