@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { ChannelAccountId, MerchantId, OrderId, PaymentId } from '#domain/id'
 import { newOrderId } from '#domain/id'
-import type { Method, NextAction } from '#domain/method'
+import type { Method, NextAction, Wallet } from '#domain/method'
 import type { Money } from '#domain/money'
 import type { PaymentReference } from '#domain/payment'
 import type { Db, Trx } from './database.ts'
@@ -20,6 +20,9 @@ export interface NewAttempt {
   readonly channelAccountId: ChannelAccountId
   readonly method: Method
   readonly subject: string
+  readonly wallet: Wallet | undefined
+  readonly clientIp: string
+  readonly payerOpenId: string | undefined
   readonly vendorRequest: string
   readonly vendorTime: string | undefined
   readonly vendorProduct: string | undefined
@@ -101,6 +104,9 @@ function insertAttempt(trx: Trx, attempt: NewAttempt, orderId: OrderId): Promise
       amount: attempt.amount.minor,
       currency: attempt.amount.currency,
       subject: attempt.subject,
+      wallet: attempt.wallet ?? null,
+      client_ip: attempt.clientIp,
+      payer_open_id: attempt.payerOpenId ?? null,
       vendor_request: attempt.vendorRequest,
       vendor_time: attempt.vendorTime ?? null,
       vendor_product: attempt.vendorProduct ?? null,

@@ -12,7 +12,7 @@ import type {
   VendorMerchantId,
 } from '#domain/id'
 import type { KeyPurpose } from '#domain/key'
-import type { Method, NextAction } from '#domain/method'
+import type { Method, NextAction, Wallet } from '#domain/method'
 import type { Currency } from '#domain/money'
 import type {
   CaseState,
@@ -101,6 +101,9 @@ export interface Schema {
     vendor_request: string
     vendor_time: string | null
     vendor_product: string | null
+    wallet: Wallet | null
+    client_ip: string | null
+    payer_open_id: string | null
     clearing_date: string | null
     return_url: string | null
     next_action: Json<NextAction> | null

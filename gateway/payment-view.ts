@@ -11,6 +11,7 @@ export function viewPayment(publicUrl: string, payment: PaymentRow, order: Order
     state: payment.state,
     disposition: payment.disposition,
     method: payment.method,
+    wallet: payment.wallet,
     amount: jsonMinor(payment.amount),
     currency: payment.currency,
     subject: payment.subject,

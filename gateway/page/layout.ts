@@ -8,8 +8,10 @@ export interface Page {
   readonly body: Html
   /** Our own text, never a value of a payment: it is written as it is. */
   readonly script?: string
-  /** Where a form of the page leads. */
+  /** Where a vendor's form of the page leads. */
   readonly formAction?: string
+  /** Whether a form of the page leads to ourselves. */
+  readonly hasOwnForm?: boolean
 }
 
 const NONCE_BYTES = 16
@@ -56,15 +58,18 @@ const headersOf = (page: Page, nonce: string): Record<string, string> => ({
     "connect-src 'self'",
     "base-uri 'none'",
     "frame-ancestors 'none'",
-    `form-action ${formSources(page.formAction)}`,
+    `form-action ${formSources(page)}`,
   ].join('; '),
 })
 
 /** Vendors lead a form on to hosts of their own, and browsers hold those against the policy, too. */
-function formSources(address: string | undefined): string {
-  if (address === undefined || !URL.canParse(address)) return "'none'"
-  const { origin } = new URL(address)
-  return ORIGIN.test(origin) ? `https: ${origin}` : "'none'"
+function formSources({ formAction = '', hasOwnForm = false }: Page): string {
+  const origin = URL.canParse(formAction) ? new URL(formAction).origin : ''
+  const sources = [
+    ...(hasOwnForm ? ["'self'"] : []),
+    ...(ORIGIN.test(origin) ? ['https:', origin] : []),
+  ]
+  return sources.length === 0 ? "'none'" : sources.join(' ')
 }
 
 const STYLE = `

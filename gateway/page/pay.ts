@@ -1,13 +1,20 @@
 import { html } from 'hono/html'
 import type { PaymentRow } from '#db/payment'
+import type { PaymentId } from '#domain/id'
 import type { NextAction } from '#domain/method'
 import { formatYuan } from '#domain/money'
 import { unreachable } from '#domain/assert'
+import type { Browser } from '../browser.ts'
+import type { Offer } from '../pay-offer.ts'
 import type { Html, Page } from './layout.ts'
+import { BRIDGE, SCRIPT } from './script.ts'
 
 export interface Visit {
   readonly payment: PaymentRow
-  readonly userAgent: string
+  readonly browser: Browser
+  readonly offer: Offer
+  /** The page of the attempt that has taken this one's place. */
+  readonly successor?: PaymentId
   readonly now: Date
 }
 
@@ -18,13 +25,21 @@ export function payPage(visit: Visit): Page {
   const body = html`<p class="subject">${payment.subject}</p>
     <p class="amount">¥${amount} <small>${payment.currency}</small></p>
     ${standing(visit)}`
-  const action = isOpen(visit) ? payment.next_action : null
+  const action = isPayable(visit) ? payment.next_action : null
   return {
     title: `付款 · Payment ¥${amount}`,
     body,
-    ...(isWaiting(payment) ? { script: SCRIPT } : {}),
+    hasOwnForm: visit.offer.kind === 'switch',
+    ...(isWaiting(payment) ? { script: action?.type === 'sdk' ? SCRIPT + BRIDGE : SCRIPT } : {}),
     ...(action?.type === 'form' ? { formAction: action.action } : {}),
   }
+}
+
+/** What the customer sees whose browser asked for another method in vain. */
+export const refusedPage: Page = {
+  title: '无法更换付款方式 · No other method',
+  body: html`<p class="stop">暂时无法更换付款方式，请回到商家页面。</p>
+    <p>The method cannot be changed now. Please go back to the shop.</p>`,
 }
 
 export const missingPage: Page = {
@@ -38,22 +53,38 @@ const isWaiting = ({ state }: PaymentRow): boolean => state === 'created' || sta
 const isOpen = ({ payment, now }: Visit): boolean =>
   isWaiting(payment) && payment.expires_at.getTime() > now.getTime()
 
+const isPayable = (visit: Visit): boolean => isOpen(visit) && visit.successor === undefined
+
 function standing(visit: Visit): Html {
   const { payment } = visit
   switch (payment.state) {
     case 'paid':
       return html`<p class="done">已付款</p>
-        <p>Paid. You can close this page.</p>`
+        <p>Paid. You can close this page.</p>
+        ${backToShop(payment)}`
     case 'closed':
       return html`<p class="stop">已关闭，请勿付款。</p>
         <p class="stop">Closed. Do not pay.</p>`
     case 'created':
     case 'pending':
+      if (visit.successor !== undefined) return replaced(payment, visit.successor)
       return isOpen(visit) ? waiting(visit) : expired(payment)
     default:
       return unreachable(payment.state)
   }
 }
+
+const backToShop = ({ return_url: address }: PaymentRow): Html | '' =>
+  address === null || !isWeb(address)
+    ? ''
+    : html`<p><a class="go" href="${address}">返回商家 Back to the shop</a></p>`
+
+/** The order is paid on another page; showing both codes would take the money twice. */
+const replaced = (payment: PaymentRow, successor: PaymentId): Html =>
+  html`<div id="payment" data-id="${payment.id}" data-state="${payment.state}"></div>
+    <p class="stop">已更换付款方式，请勿在此付款。</p>
+    <p class="stop">Replaced by another payment. Do not pay here.</p>
+    <p><a class="go" href="${successor}">继续 Continue</a></p>`
 
 /** A payment made in the last second still arrives, so the page goes on listening. */
 const expired = (payment: PaymentRow): Html =>
@@ -62,10 +93,11 @@ const expired = (payment: PaymentRow): Html =>
     <p class="stop">Expired. Do not pay.</p>
     <p>若您已付款，结果会显示在这里。 If you have paid, the result appears here.</p>`
 
-function waiting({ payment, userAgent, now }: Visit): Html {
+function waiting(visit: Visit): Html {
+  const { payment, now } = visit
   // A remaining time, no moment: the customer's clock may be wrong.
   const remainingMs = payment.expires_at.getTime() - now.getTime()
-  return html`${instruction(payment, userAgent)}
+  return html`${suggestion(visit)} ${instruction(visit)}
     <p
       id="payment"
       data-id="${payment.id}"
@@ -82,28 +114,54 @@ const formatRemaining = (ms: number): string => {
   return `${Math.floor(seconds / 60)}:${(seconds % 60).toString().padStart(2, '0')}`
 }
 
-function instruction(payment: PaymentRow, userAgent: string): Html {
+/** What this browser is told before the payment itself. */
+function suggestion({ payment, offer, browser }: Visit): Html | '' {
+  switch (offer.kind) {
+    case 'as_created':
+      return ''
+    case 'switch':
+      return html`<form method="post" action="${payment.id}/method">
+        <button class="go" type="submit">在此浏览器付款 Pay in this browser</button>
+      </form>`
+    case 'payer_missing':
+      return html`<p>请从商家在${APPS[browser]}中的页面发起付款，或用浏览器打开本页。</p>
+        <p>Start from the shop's page in this app, or open this page in a browser.</p>`
+    case 'elsewhere':
+      return html`<p>${APPS[browser]}不能完成此付款，请用浏览器打开本页。</p>
+        <p>This app cannot pay here: open this page in a browser or in the right wallet.</p>`
+    default:
+      return unreachable(offer)
+  }
+}
+
+const APPS: Readonly<Record<Browser, string>> = {
+  wechat: '微信',
+  alipay: '支付宝',
+  phone: '浏览器',
+  desktop: '浏览器',
+}
+
+function instruction({ payment, browser, offer }: Visit): Html | '' {
   const action = payment.next_action
   if (action === null) return html`<p>正在准备，请稍候。 Getting ready, please wait.</p>`
-  const isInWechat = /MicroMessenger/i.test(userAgent)
+  if (offer.kind === 'elsewhere') return ''
   switch (action.type) {
     case 'qr_code':
-      return showCode(payment, isInWechat)
+      return showCode(payment, browser)
     case 'redirect':
-      return showLink(action.url, isInWechat)
+      return showLink(action.url, browser)
     case 'form':
       return showForm(action)
     case 'sdk':
-      return html`<p>请在商家的 App 或微信中打开付款。</p>
-        <p>Open this payment in the shop's app or in WeChat.</p>`
+      return showSdk(payment, action.params, browser)
     default:
       return unreachable(action)
   }
 }
 
-const showCode = (payment: PaymentRow, isInWechat: boolean): Html =>
+const showCode = (payment: PaymentRow, browser: Browser): Html =>
   html`<img class="qr" src="../v1/payments/${payment.id}/qr.svg" alt="付款码 Payment code" /> ${
-      isInWechat
+      browser === 'wechat'
         ? html`<p>
               在微信中须用相机扫描此码，长按识别不能付款。请在另一台设备上显示此码，再用“扫一扫”。
             </p>
@@ -112,14 +170,32 @@ const showCode = (payment: PaymentRow, isInWechat: boolean): Html =>
             <p>Scan this code with your payment app.</p>`
     }`
 
+/** A wallet's browser takes the parameters itself; anywhere else only the shop's app can. */
+const showSdk = (
+  { method }: PaymentRow,
+  params: Readonly<Record<string, string>>,
+  browser: Browser,
+): Html =>
+  method === 'jsapi' && (browser === 'wechat' || browser === 'alipay')
+    ? html`<button
+        class="go"
+        id="bridge"
+        data-app="${browser}"
+        data-params="${JSON.stringify(params)}"
+      >
+        立即付款 Pay now
+      </button>`
+    : html`<p>请在商家的 App 或微信、支付宝中打开付款。</p>
+        <p>Open this payment in the shop's app, in WeChat or in Alipay.</p>`
+
 /** Only web addresses become links: a vendor's answer must not run a script on our page. */
 const isWeb = (address: string): boolean =>
   URL.canParse(address) && /^https?:$/.test(new URL(address).protocol)
 
-function showLink(address: string, isInWechat: boolean): Html {
+function showLink(address: string, browser: Browser): Html {
   if (!isWeb(address)) return unusable()
   return html`<p><a class="go" href="${address}" referrerpolicy="origin">去付款 Pay</a></p>
-    ${isInWechat ? html`<p>若无法打开，请在浏览器中打开本页。 Or open this in a browser.</p>` : ''}`
+    ${browser === 'wechat' ? html`<p>若无法打开，请在浏览器中打开本页。 Or open this in a browser.</p>` : ''}`
 }
 
 function showForm(action: Extract<NextAction, { type: 'form' }>): Html {
@@ -134,31 +210,3 @@ function showForm(action: Extract<NextAction, { type: 'form' }>): Html {
 const unusable = (): Html =>
   html`<p class="stop">此付款无法在网页上打开，请回到商家页面。</p>
     <p>This payment cannot be opened on a page. Please go back to the shop.</p>`
-
-/** The server draws every state; the script only counts down and asks for the page again. */
-const SCRIPT = `
-'use strict';
-const RELOAD_MS = 10000;
-const box = document.getElementById('payment');
-const again = () => location.reload();
-const left = Number(box.dataset.remainingMs);
-if (left > 0) {
-  const end = performance.now() + left;
-  const tick = () => {
-    const seconds = Math.max(0, Math.ceil((end - performance.now()) / 1000));
-    document.getElementById('countdown').textContent =
-      Math.floor(seconds / 60) + ':' + String(seconds % 60).padStart(2, '0');
-    if (seconds === 0) { clearInterval(timer); setTimeout(again, 1000); }
-  };
-  const timer = setInterval(tick, 1000);
-}
-const source = new EventSource(box.dataset.id + '/events');
-source.addEventListener('state', (event) => {
-  if (JSON.parse(event.data).state === box.dataset.state) return;
-  source.close();
-  again();
-});
-source.addEventListener('error', () => {
-  if (source.readyState === EventSource.CLOSED) setTimeout(again, RELOAD_MS);
-});
-`

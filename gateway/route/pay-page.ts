@@ -1,14 +1,20 @@
 import { Hono } from 'hono'
+import type { Context } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import type { SSEStreamingApi } from 'hono/streaming'
 import type { PaymentRow } from '#db/payment'
-import { findPaymentById } from '#db/payment-page'
+import { findPaymentById, findSuccessor } from '#db/payment-page'
 import type { PaymentId } from '#domain/id'
 import { parsePaymentId } from '#domain/id'
+import { browserOf } from '../browser.ts'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
 import { renderPage } from '../page/layout.ts'
-import { missingPage, payPage } from '../page/pay.ts'
+import { missingPage, payPage, refusedPage } from '../page/pay.ts'
+import type { Visit } from '../page/pay.ts'
+import { offerOf } from '../pay-offer.ts'
+import type { Offer } from '../pay-offer.ts'
 import { Problem } from '../problem.ts'
+import { switchMethod } from '../switch-method.ts'
 import { qrRoute } from './qr.ts'
 import { returnRoute } from './return.ts'
 
@@ -26,8 +32,22 @@ export function payPageRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   route.get('/pay/:id', async (context) => {
     const payment = await findByText(deps, context.req.param('id'))
     if (payment === undefined) return renderPage(missingPage, 404)
-    const userAgent = context.req.header('user-agent') ?? ''
-    return renderPage(payPage({ payment, userAgent, now: deps.clock.now() }))
+    return renderPage(payPage(await visitOf(deps, payment, context)))
+  })
+  route.post('/pay/:id/method', async (context) => {
+    const payment = await findByText(deps, context.req.param('id'))
+    if (payment === undefined) return renderPage(missingPage, 404)
+    const { offer } = await visitOf(deps, payment, context)
+    // A page that was opened before: whatever is right by now is shown there.
+    if (offer.kind !== 'switch') return context.redirect(`${deps.publicUrl}/pay/${payment.id}`, 303)
+    try {
+      const id = await switchMethod(deps, payment, offer.method)
+      return context.redirect(`${deps.publicUrl}/pay/${id}`, 303)
+    } catch (error) {
+      // A customer gets a page, never the merchant's problem document.
+      if (error instanceof Problem) return renderPage(refusedPage, error.status)
+      throw error
+    }
   })
   route.get('/pay/:id/events', async (context) => {
     const payment = await findByText(deps, context.req.param('id'))
@@ -55,6 +75,22 @@ export function payPageRoute(deps: GatewayDeps): Hono<GatewayEnv> {
 async function findByText(deps: GatewayDeps, text: string): Promise<PaymentRow | undefined> {
   const id = parsePaymentId(text)
   return id === undefined ? undefined : findPaymentById(deps.db, id)
+}
+
+async function visitOf(
+  deps: GatewayDeps,
+  payment: PaymentRow,
+  context: Context<GatewayEnv>,
+): Promise<Visit> {
+  const browser = browserOf(context.req.header('user-agent') ?? '')
+  const live = await deps.accounts.find(payment.channel_account_id)
+  const offer: Offer =
+    live === undefined
+      ? { kind: 'as_created' }
+      : offerOf(payment, live.account.channel, live.channel.capabilities, browser)
+  const successor = await findSuccessor(deps.db, payment)
+  const now = deps.clock.now()
+  return { payment, browser, offer, now, ...(successor === undefined ? {} : { successor }) }
 }
 
 /** Counts a stream until it is released; throws 503 when there are too many. */

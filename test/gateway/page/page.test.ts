@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { addMs } from '#domain/time'
 import { parsePaymentId } from '#domain/id'
+import { browserOf } from '#gateway/browser'
 import { payPage } from '#gateway/page/pay'
 import { renderPage } from '#gateway/page/layout'
 import { findPaymentById } from '#db/payment-page'
@@ -44,7 +45,8 @@ async function rowOf(id: string): Promise<PaymentRow> {
 
 /** The page of a payment that differs from a real one. */
 async function draw(row: PaymentRow, at = row.created_at, userAgent = ''): Promise<Response> {
-  return renderPage(payPage({ payment: row, userAgent, now: at }))
+  const browser = browserOf(userAgent)
+  return renderPage(payPage({ payment: row, browser, offer: { kind: 'as_created' }, now: at }))
 }
 
 describe('the code as an image', () => {
@@ -112,7 +114,9 @@ describe('the pay page', () => {
 
   test.each(['jsapi', 'mini_program', 'app'])('sends %s to the app', async (method) => {
     const { id } = await shop.buy({ method })
-    expect(await (await get(`/pay/${id}`)).text()).toContain("in the shop's app or in WeChat")
+    expect(await (await get(`/pay/${id}`)).text()).toContain(
+      "in the shop's app, in WeChat or in Alipay",
+    )
   })
 
   test('shows paid and closed without a code', async () => {
