@@ -1,7 +1,7 @@
-import type { ChannelAccountId, PaymentId } from '#domain/id'
+import type { ChannelAccountId, PaymentId, RefundId } from '#domain/id'
 import type { Method, NextAction, Wallet } from '#domain/method'
 import type { Money } from '#domain/money'
-import type { PaymentFacts, VerifiedNotification } from '#domain/notification'
+import type { PaymentFacts, RefundFacts, VerifiedNotification } from '#domain/notification'
 import type { PaymentReference } from '#domain/payment'
 import type { RecordExchange } from './http.ts'
 
@@ -28,6 +28,9 @@ export interface Channel {
   queryPayment(payment: PaymentReference, record: RecordExchange): Promise<QueryOutcome>
   /** Absent where the vendor has no close: then deadline + margin + query are the proof. */
   closePayment?(payment: PaymentReference, record: RecordExchange): Promise<CloseOutcome>
+
+  /** Absent where this vendor's refunds are not built. */
+  readonly refund?: RefundPart
 
   /** Verifies and reads a callback. Never throws for bad input: that is `rejected`. */
   readCallback(callback: RawCallback): Promise<CallbackReading>
@@ -60,6 +63,10 @@ export interface Capabilities {
   readonly credentialSeconds: Readonly<Partial<Record<Method, number>>>
   /** Seconds after creation at which a pending payment is queried. */
   readonly queryPaceSeconds: readonly number[]
+  /** Queries and closes a minute that the vendor allows one account; we stay below it. */
+  readonly queriesPerMinuteMax: number
+  /** Seconds after a payment's deadline in which the vendor may still take money; then a query is proof. */
+  readonly closeMarginSeconds: number
 }
 
 export interface PaymentRequest {
@@ -118,6 +125,51 @@ export type CloseOutcome =
   | { readonly kind: 'absent'; readonly code: string }
   | { readonly kind: 'unknown'; readonly cause: string }
 
+/** Refunds at one vendor (payment rules, section 5). */
+export interface RefundPart {
+  /**
+   * Whether the same call with the same number is the same refund. Where it is not, nothing is sent twice by
+   * a machine.
+   */
+  readonly isRepeatable: boolean
+  /** Seconds between two calls for one payment. */
+  readonly spacingSeconds: number
+  /** Seconds after a call before its absence at the vendor means anything. */
+  readonly absentAfterSeconds: number
+  /** The transaction time that is part of the number (UnionPay `txnTime`), stored before the first call. */
+  newVendorTime?(): string
+  submit(refund: RefundRequest, record: RecordExchange): Promise<RefundOutcome>
+  query(refund: RefundRequest, record: RecordExchange): Promise<RefundQueryOutcome>
+}
+
+export interface RefundRequest {
+  readonly refundId: RefundId
+  readonly payment: PaymentReference
+  /** What the customer paid. */
+  readonly paid: Money
+  readonly amount: Money
+  readonly reason: string
+  readonly callbackUrl: string
+  readonly vendorTime?: string
+  /** Where an earlier answer gave the vendor's number. */
+  readonly channelRefundId?: string
+}
+
+/**
+ * `refused` is definite: no money moves under this number. `not_executed` keeps the number for a later try
+ * (the vendor's balance is too low, or no byte was sent). `unknown` is not a failure.
+ */
+export type RefundOutcome =
+  | { readonly kind: 'answered'; readonly facts: RefundFacts }
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  | { readonly kind: 'not_executed'; readonly code: string }
+  | { readonly kind: 'unknown'; readonly cause: string }
+
+export type RefundQueryOutcome =
+  | { readonly kind: 'found'; readonly facts: RefundFacts }
+  | { readonly kind: 'absent'; readonly code: string }
+  | { readonly kind: 'unknown'; readonly cause: string }
+
 /** A callback as it came in. Header names are lower case. */
 export interface RawCallback {
   readonly account: ChannelAccountId
@@ -129,6 +181,7 @@ export type RejectionReason =
   | 'header_missing'
   | 'header_malformed'
   | 'content_type'
+  | 'body_malformed'
   | 'stale'
   | 'unknown_serial'
   | 'probe'

@@ -2,9 +2,11 @@ import type { Clock } from '#domain/time'
 import { isAllowedUrl } from './host.ts'
 import { redact } from './redact.ts'
 
+export type ExchangeKind = 'create' | 'query' | 'close' | 'key' | 'refund' | 'refund_query'
+
 /** One HTTP exchange with a vendor, redacted: what the transaction log keeps. */
 export interface Exchange {
-  readonly kind: 'create' | 'query' | 'close' | 'key'
+  readonly kind: ExchangeKind
   readonly method: string
   readonly url: string
   readonly requestBody: string
@@ -33,7 +35,7 @@ export interface HttpOptions {
 }
 
 export interface HttpRequest {
-  readonly kind: Exchange['kind']
+  readonly kind: ExchangeKind
   readonly method: 'GET' | 'POST'
   readonly url: string
   /** Never recorded: `Authorization` is among them. */

@@ -8,7 +8,7 @@ const path = z
   .max(512)
   .regex(/^[^\n]+$/, { error: 'expected the path of a file' })
 
-const keySchema = z.strictObject({
+const pemKeySchema = z.strictObject({
   purpose: z.enum(KEY_PURPOSES),
   serial: z
     .string()
@@ -16,6 +16,33 @@ const keySchema = z.strictObject({
   file: path,
   /** The merchant's own certificate: proves that the private key and the serial belong together. */
   certificate_file: path.optional(),
+})
+
+/** A private key and its certificate in one file under a password. The certificate says the serial. */
+const pfxKeySchema = z.strictObject({
+  purpose: z.literal('merchant_private'),
+  /** The serial as a decimal number, only to be sure that it is the file one thinks of. */
+  serial: z
+    .string()
+    .regex(/^[1-9]\d{0,63}$/, { error: 'expected a decimal number' })
+    .optional(),
+  pfx_file: path,
+  password_file: path.optional(),
+  password_variable: z
+    .string()
+    .regex(/^[A-Z][A-Z0-9_]{0,63}$/, { error: 'expected the name of a variable' })
+    .optional(),
+})
+
+/** Chosen by hand, so that what is wrong in an entry is said of that kind only. */
+const keySchema = z.unknown().transform((entry, context): KeyEntry => {
+  const isPfx = typeof entry === 'object' && entry !== null && 'pfx_file' in entry
+  const parsed = isPfx ? pfxKeySchema.safeParse(entry) : pemKeySchema.safeParse(entry)
+  if (parsed.success) return parsed.data
+  for (const { path: at, message } of parsed.error.issues) {
+    context.addIssue({ code: 'custom', path: [...at], message })
+  }
+  return z.NEVER
 })
 
 const KEYS_MAX = 50
@@ -30,7 +57,9 @@ const accountSchema = z.strictObject({
 })
 
 export type AccountFile = z.infer<typeof accountSchema>
-export type KeyEntry = z.infer<typeof keySchema>
+export type PemKeyEntry = z.infer<typeof pemKeySchema>
+export type PfxKeyEntry = z.infer<typeof pfxKeySchema>
+export type KeyEntry = PemKeyEntry | PfxKeyEntry
 
 /** Reads what an operator wrote about an account. Errors name fields and never repeat values. */
 export function parseAccountFile(toml: string): AccountFile {

@@ -32,7 +32,11 @@ async function add(context: Context, options: AddOptions): Promise<void> {
   databaseUrlOf(context)
   const sealKey = loadSealKey(context.env)
   const toml = await loadToml(options.file)
-  const source = { directory: dirname(resolve(options.file)), now: context.clock.now() }
+  const source = {
+    directory: dirname(resolve(options.file)),
+    now: context.clock.now(),
+    env: context.env,
+  }
   const account = await readAccount(toml, source)
   const id = await withDatabase(context, (db) => store(db, sealKey, account))
   const callbackPath = `/callback/${id}`

@@ -4,13 +4,14 @@ import { resolve } from 'node:path'
 import { readPrivatePem } from '#channel/crypto'
 import type { StoredKey } from '#db/account'
 import { Secret } from '#domain/secret'
-import type { KeyEntry } from './account-file.ts'
+import type { KeyEntry, PemKeyEntry, PfxKeyEntry } from './account-file.ts'
 import { Failure } from './failure.ts'
 
-/** Where the account file is, and what time it is. */
+/** Where the account file is, what time it is, and where passwords may be. */
 export interface KeySource {
   readonly directory: string
   readonly now: Date
+  readonly env: Readonly<Record<string, string | undefined>>
 }
 
 const FILE_BYTES_MAX = 65_536
@@ -18,6 +19,12 @@ const FILE_BYTES_MAX = 65_536
 /** Reads one key and checks what its certificate says. Throws a `Failure` that holds no key material. */
 export async function loadKey(entry: KeyEntry, source: KeySource): Promise<StoredKey> {
   const label = `key ${entry.purpose}`
+  return 'pfx_file' in entry
+    ? loadPfxKey(entry, { label, source })
+    : loadPemKey(entry, { label, source })
+}
+
+async function loadPemKey(entry: PemKeyEntry, { label, source }: Place): Promise<StoredKey> {
   const value = await loadText(entry.file, { label, field: 'file', source })
   // A key in place of its name would be printed by every list of keys.
   if (value.reveal().includes(entry.serial) && entry.serial.length >= SERIAL_SUSPECT_LENGTH) {
@@ -29,15 +36,51 @@ export async function loadKey(entry: KeyEntry, source: KeySource): Promise<Store
   const certificate = await certificateOf(entry, value, { label, source })
   if (certificate === undefined) return { purpose: entry.purpose, serial: entry.serial, value }
   checkSerial(entry, certificate, label)
-  const validFrom = new Date(certificate.validFrom)
-  const validUntil = new Date(certificate.validTo)
-  if (source.now >= validUntil) {
+  const dates = datesOf(certificate, { label, source })
+  return { purpose: entry.purpose, serial: entry.serial, value, ...dates }
+}
+
+/** UnionPay's `certId` is the whole serial of the certificate as a decimal number (dossier, section 1.4). */
+async function loadPfxKey(entry: PfxKeyEntry, place: Place): Promise<StoredKey> {
+  const { label, source } = place
+  const password = await loadPassword(entry, place)
+  const bytes = await loadBytes(entry.pfx_file, { label, field: 'pfx_file', source })
+  // Loaded only here: its readers of foreign bytes have no place in a process that serves vendors.
+  const { openPfx } = await import('./pfx-file.ts')
+  const opened = openPfx(bytes, password)
+  if (opened.kind === 'unreadable') throw new Failure('usage', `${label}: ${opened.problem}`)
+  const serial = BigInt(`0x${opened.certificate.serialNumber}`).toString()
+  if (entry.serial !== undefined && entry.serial !== serial) {
     throw new Failure(
       'usage',
-      `${label}: its certificate ended on ${validUntil.toISOString()}; get a new one`,
+      `${label}: the certificate has the serial ${serial}, the account file says something else`,
     )
   }
-  return { purpose: entry.purpose, serial: entry.serial, value, validFrom, validUntil }
+  const dates = datesOf(opened.certificate, place)
+  return { purpose: entry.purpose, serial, value: opened.privateKey, ...dates }
+}
+
+async function loadPassword(entry: PfxKeyEntry, { label, source }: Place): Promise<Secret> {
+  const { password_file: file, password_variable: variable } = entry
+  if (file !== undefined && variable === undefined) {
+    return loadText(file, { label, field: 'password_file', source })
+  }
+  const password = variable === undefined ? undefined : source.env[variable]
+  if (file === undefined && password !== undefined) return new Secret(password)
+  throw new Failure(
+    'usage',
+    `${label}: give its password in a password_file, or in the variable that password_variable names`,
+  )
+}
+
+function datesOf(certificate: X509Certificate, { label, source }: Place) {
+  const validFrom = new Date(certificate.validFrom)
+  const validUntil = new Date(certificate.validTo)
+  if (source.now < validUntil) return { validFrom, validUntil }
+  throw new Failure(
+    'usage',
+    `${label}: its certificate ended on ${validUntil.toISOString()}; get a new one`,
+  )
 }
 
 const SERIAL_SUSPECT_LENGTH = 16
@@ -48,7 +91,7 @@ interface Place {
 }
 
 async function certificateOf(
-  entry: KeyEntry,
+  entry: PemKeyEntry,
   value: Secret,
   place: Place,
 ): Promise<X509Certificate | undefined> {
@@ -110,7 +153,7 @@ function parseCertificate(pem: string, label: string): X509Certificate {
 /** Serials are hex numbers: case and leading zeros do not count. */
 const normalSerial = (serial: string): string => serial.toUpperCase().replace(/^0+(?=.)/, '')
 
-function checkSerial(entry: KeyEntry, certificate: X509Certificate, label: string): void {
+function checkSerial(entry: PemKeyEntry, certificate: X509Certificate, label: string): void {
   const found = normalSerial(certificate.serialNumber)
   if (normalSerial(entry.serial) === found) return
   throw new Failure(
@@ -123,15 +166,20 @@ interface Named extends Place {
   readonly field: string
 }
 
+async function loadText(path: string, named: Named): Promise<Secret> {
+  const text = Buffer.from(await loadBytes(path, named)).toString('utf8')
+  // Editors end a file with a line break, which is no part of a symmetric key.
+  return new Secret(text.replace(/\r?\n$/, ''))
+}
+
 /** The path is not repeated: somebody will paste the key itself there. */
-async function loadText(path: string, { label, field, source }: Named): Promise<Secret> {
+async function loadBytes(path: string, { label, field, source }: Named): Promise<Uint8Array> {
   const full = resolve(source.directory, path)
   try {
     const { size } = await stat(full)
     if (size > FILE_BYTES_MAX)
       throw new Failure('usage', `${label}: its ${field} is no key: too long`)
-    // Editors end a file with a line break, which is no part of a symmetric key.
-    return new Secret((await readFile(full, 'utf8')).replace(/\r?\n$/, ''))
+    return await readFile(full)
   } catch (error) {
     if (error instanceof Failure) throw error
     throw new Failure(

@@ -1,32 +1,86 @@
 import { fileURLToPath } from 'node:url'
 
-/** One of our processes, as a child. */
+type Env = Readonly<Record<string, string | undefined>>
+
+/** One of our processes, as a child that is started again when it ends by itself. */
 export interface Process {
   readonly name: 'gateway' | 'worker'
-  readonly exited: Promise<number>
-  kill(signal: 'SIGTERM' | 'SIGKILL'): void
+  /** Says why it is given up: it ended before it was kept, or too often. Never settles otherwise. */
+  readonly givenUp: Promise<string>
+  /** From now on an end is followed by another start. */
+  keep(): void
+  stop(): Promise<void>
 }
+
+/** Hears about every end that is followed by another start. */
+export type OnRestart = (line: string) => void
 
 const STOP_MS_MAX = 15_000
 const STDERR = 2
+const RESTART_PAUSE_MS = 500
+/** So many ends within the window, and people have to look. */
+const ENDS_MAX = 10
+const WINDOW_MS = 5 * 60_000
 
-/** Starts the gateway or the worker. Its log goes to our stderr, so that stdout is ours alone. */
-export function startProcess(
-  name: Process['name'],
-  env: Readonly<Record<string, string | undefined>>,
-): Process {
+/**
+ * Runs the gateway or the worker. Both are crash-only: their cure for what nobody expected is a fresh start.
+ *
+ * Before `keep`, an end is final: a process that cannot start at all has a message for the operator.
+ */
+export function runProcess(name: Process['name'], env: Env, onRestart: OnRestart): Process {
+  const { promise: givenUp, resolve: giveUp } = Promise.withResolvers<string>()
+  const stopped = Promise.withResolvers<void>()
+  let isKept = false
+  let isStopping = false
+  let child = spawn(name, env)
+  const supervision = supervise()
+
+  async function supervise(): Promise<void> {
+    let ends: number[] = []
+    for (;;) {
+      const end = `the ${name} ended with ${await child.exited}`
+      if (isStopping) return
+      const now = performance.now()
+      ends = [...ends.filter((at) => now - at < WINDOW_MS), now]
+      if (!isKept) return giveUp(end)
+      if (ends.length >= ENDS_MAX) return giveUp(`${end}, ${ENDS_MAX} times in a short while`)
+      onRestart(`${end}; it starts again`)
+      await Promise.race([Bun.sleep(RESTART_PAUSE_MS), stopped.promise])
+      if (isStopping) return
+      child = spawn(name, env)
+    }
+  }
+
+  return {
+    name,
+    givenUp,
+    keep() {
+      isKept = true
+    },
+    async stop() {
+      isStopping = true
+      stopped.resolve()
+      await end(child)
+      await supervision
+    },
+  }
+}
+
+const WITH_PARENT = fileURLToPath(new URL('with-parent.ts', import.meta.url))
+
+/** Its log goes to our stderr, so that stdout is ours alone; its input ends with us. */
+function spawn(name: Process['name'], env: Env) {
   const main = fileURLToPath(new URL(`../${name}/main.ts`, import.meta.url))
-  const child = Bun.spawn([process.execPath, main], {
+  return Bun.spawn([process.execPath, '--preload', WITH_PARENT, main], {
     env: { ...env },
-    stdio: ['ignore', STDERR, STDERR],
+    stdio: ['pipe', STDERR, STDERR],
     // A terminal sends Ctrl-C to its whole group: the children would hear of it twice.
     detached: true,
   })
-  return { name, exited: child.exited, kill: (signal) => child.kill(signal) }
 }
 
 /** Lets a process finish its work; one that hangs is ended. */
-export async function endProcess(child: Process): Promise<void> {
+async function end(child: ReturnType<typeof spawn>): Promise<void> {
   child.kill('SIGTERM')
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX)
   await child.exited

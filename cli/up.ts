@@ -5,8 +5,7 @@ import { openPostgres } from '#db/postgres'
 import { addCommand, report } from './context.ts'
 import type { Context, JsonOption } from './context.ts'
 import { Failure } from './failure.ts'
-import { endProcess, startProcess } from './process.ts'
-import type { Process } from './process.ts'
+import { runProcess } from './process.ts'
 import { waitUntilReady } from './ready.ts'
 
 interface UpOptions extends JsonOption {
@@ -62,20 +61,21 @@ interface Run {
 
 async function runProcesses(context: Context, run: Run): Promise<void> {
   const env = { ...context.env, DATABASE_URL: run.databaseUrl }
-  const processes = [startProcess('gateway', env), startProcess('worker', env)]
-  const first = Promise.race([run.stop, ...processes.map(endOf)])
+  const tell = (line: string): void => console.error(line)
+  const processes = [runProcess('gateway', env, tell), runProcess('worker', env, tell)]
+  const first = Promise.race([run.stop, ...processes.map((child) => child.givenUp)])
   try {
     const gateway = await waitUntilReady(context.env, first)
-    if (gateway !== undefined) announce(context, run, gateway)
+    if (gateway !== undefined) {
+      for (const child of processes) child.keep()
+      announce(context, run, gateway)
+    }
     const end = await first
     if (end !== 'signal') throw new Failure('environment', `${end}; its last lines above say why`)
   } finally {
-    await Promise.all(processes.map(endProcess))
+    await Promise.all(processes.map((child) => child.stop()))
   }
 }
-
-const endOf = async (child: Process): Promise<string> =>
-  `the ${child.name} ended with ${await child.exited}`
 
 function announce(context: Context, { options, databaseUrl }: Run, gateway: string): void {
   const publicUrl = loadVariable(context.env, 'PINGZHANG_PUBLIC_URL')

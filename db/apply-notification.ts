@@ -3,6 +3,7 @@ import { parsePaymentFacts } from '#domain/facts'
 import type { MerchantId, NotificationId } from '#domain/id'
 import { newLogId } from '#domain/id'
 import { parsePaymentId } from '#domain/id'
+import { hit } from '#failpoint'
 import { openCases } from './case.ts'
 import { confirmPayment } from './confirm-payment.ts'
 import type { Claim, ConfirmDeps, Outcome } from './confirm-payment.ts'
@@ -16,8 +17,15 @@ interface Claimed {
   readonly channel: string
 }
 
+/** A notification that is done with, and why if not by a move of money. */
+export interface Applied {
+  readonly id: NotificationId
+  readonly paymentNumber: string | null
+  readonly quarantineReason: string | undefined
+}
+
 /**
- * Applies received notifications of one merchant in one transaction. Returns how many it claimed.
+ * Applies received notifications of one merchant in one transaction. Returns those that it claimed.
  *
  * A row that another worker holds is left to it; a row that was applied before is not touched.
  */
@@ -26,19 +34,48 @@ export async function applyNotifications(
   deps: ConfirmDeps,
   merchantId: MerchantId,
   ids: readonly NotificationId[],
-): Promise<number> {
-  if (ids.length === 0) return 0
-  return db.transaction().execute(async (trx) => {
-    const claimed = await claimRows(trx, merchantId, ids)
-    const claims = claimed.map((row) => row.claim).filter((claim) => claim !== undefined)
-    const outcomes =
-      claims.length === 0 ? [] : await confirmPayment(trx, deps, merchantId, claims, 'callback')
-    const byId = new Map(outcomes.map((outcome) => [outcome.claim.notificationId, outcome]))
-    await finishRows(trx, deps, merchantId, claimed, byId)
-    await queueQueries(trx, deps, merchantId, claimed, byId)
-    await logCallbacks(trx, merchantId, claimed)
-    return claimed.length
+): Promise<readonly Applied[]> {
+  if (ids.length === 0) return []
+  hit('apply.begin:before')
+  const applied = await db.transaction().execute(async (trx) => {
+    hit('apply.begin:after')
+    const done = await applyIn(trx, deps, merchantId, ids)
+    hit('apply.commit:before')
+    return done
   })
+  hit('apply.commit:after')
+  return applied
+}
+
+async function applyIn(
+  trx: Trx,
+  deps: ConfirmDeps,
+  merchantId: MerchantId,
+  ids: readonly NotificationId[],
+): Promise<readonly Applied[]> {
+  hit('apply.claim:before')
+  const claimed = await claimRows(trx, merchantId, ids)
+  hit('apply.claim:after')
+  const claims = claimed.map((row) => row.claim).filter((claim) => claim !== undefined)
+  hit('apply.confirm:before')
+  const outcomes =
+    claims.length === 0 ? [] : await confirmPayment(trx, deps, merchantId, claims, 'callback')
+  hit('apply.confirm:after')
+  const byId = new Map(outcomes.map((outcome) => [outcome.claim.notificationId, outcome]))
+  hit('apply.finish:before')
+  await finishRows(trx, deps, merchantId, claimed, byId)
+  hit('apply.finish:after')
+  hit('apply.query-job:before')
+  await queueQueries(trx, deps, merchantId, claimed, byId)
+  hit('apply.query-job:after')
+  hit('apply.log:before')
+  await logCallbacks(trx, merchantId, claimed)
+  hit('apply.log:after')
+  return claimed.map((row) => ({
+    id: row.id,
+    paymentNumber: row.paymentNumber,
+    quarantineReason: quarantineReason(row, byId),
+  }))
 }
 
 async function claimRows(
@@ -55,6 +92,7 @@ async function claimRows(
     .where('n.merchant_id', '=', merchantId)
     .where('n.id', 'in', [...ids])
     .where('n.state', '=', 'received')
+    .where(sql<string>`n.facts ->> 'kind'`, '!=', 'refund')
     .orderBy('n.id')
     .forNoKeyUpdate('n')
     .skipLocked()

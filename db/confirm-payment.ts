@@ -10,8 +10,10 @@ import { openCases } from './case.ts'
 import type { NewCase } from './case.ts'
 import type { Trx } from './database.ts'
 import { createGrants } from './grant.ts'
+import { findPolicy, followPolicy } from './late-money.ts'
 import type { Jobs } from './job.ts'
 import { lockPayments } from './lock-payment.ts'
+import type { LatePolicy } from './schema.ts'
 import type { Locked } from './lock-payment.ts'
 
 /** One witness's word about one payment. */
@@ -70,6 +72,7 @@ export async function confirmPayment(
   )
   const identities = await findIdentities(trx, merchantId, claims)
   const owners = await findNumberOwners(trx, merchantId, claims)
+  const policy = await findPolicy(trx, merchantId)
   const outcomes: Outcome[] = []
   const paid: Paid[] = []
   for (const claim of claims) {
@@ -87,10 +90,10 @@ export async function confirmPayment(
       paid.push(toPaid(payment, claim, decision.disposition, deps.now()))
       // The next claim of this batch must see what this one has decided.
       owners.set(key, payment.id)
-      markPaid(payments, payment, claim)
+      markPaid(payments, { payment, policy }, claim)
     }
   }
-  await writePaid(trx, deps, merchantId, paid)
+  await writePaid(trx, deps, merchantId, { paid, policy })
   await writeDoubts(trx, merchantId, outcomes)
   await openCases(trx, casesOf(merchantId, outcomes))
   return outcomes
@@ -109,11 +112,17 @@ function toPaid(payment: Locked, claim: Claim, disposition: Disposition, now: Da
   return { payment, disposition, number, paidAt, clearingDate }
 }
 
-function markPaid(payments: Map<string, Locked>, paid: Locked, claim: Claim): void {
+function markPaid(
+  payments: Map<string, Locked>,
+  { payment: paid, policy }: { readonly payment: Locked; readonly policy: LatePolicy },
+  claim: Claim,
+): void {
   const number = claim.facts.channelPaymentId
   for (const [id, payment] of payments) {
     if (payment.orderId !== paid.orderId) continue
-    const orderState = payment.orderState === 'unpaid' ? 'paid' : payment.orderState
+    const isPaidNow =
+      payment.orderState === 'unpaid' || (payment.orderState === 'closed' && policy === 'revive')
+    const orderState = isPaidNow ? 'paid' : payment.orderState
     const own = id === paid.id ? { state: 'paid' as const, channelPaymentId: number } : {}
     payments.set(id, { ...payment, orderState, ...own })
   }
@@ -157,7 +166,7 @@ async function writePaid(
   trx: Trx,
   deps: ConfirmDeps,
   merchantId: MerchantId,
-  paid: readonly Paid[],
+  { paid, policy }: { readonly paid: readonly Paid[]; readonly policy: LatePolicy },
 ): Promise<void> {
   if (paid.length === 0) return
   // Raw, because kysely has no `unnest` over several arrays. The old state is part of the guard.
@@ -180,11 +189,15 @@ async function writePaid(
     merchantId,
     paid.filter((item) => item.disposition === 'counted'),
   )
+  await followPolicy(trx, deps, merchantId, { policy, items: paid.filter(isLateMoney) })
   const paymentIds = paid.map((item) => item.payment.id)
   await deps.jobs.send(trx, 'compensation', [
     { data: { merchantId, paymentIds }, startAfterSeconds: deps.compensationSeconds },
   ])
 }
+
+const isLateMoney = (item: Paid): item is Paid & { disposition: 'late' | 'excess' } =>
+  item.disposition !== 'counted'
 
 async function writeCounted(
   trx: Trx,
@@ -251,7 +264,6 @@ function caseKind(decision: Decision): string | undefined {
     case 'quarantine':
       return decision.reason
     case 'pay':
-      return decision.disposition === 'counted' ? undefined : `${decision.disposition}_payment`
     case 'already_paid':
     case 'ask_vendor':
       return undefined

@@ -3,10 +3,15 @@ import { Migrator } from 'kysely/migration'
 import pg from 'pg'
 import { initialSchema } from './migration/0001-payment.ts'
 import { vendorColumns } from './migration/0002-vendor.ts'
+import { refundSchema } from './migration/0003-refund.ts'
 import { createQueues } from './queue.ts'
 
 /** Static, so that it also works in a compiled binary. A migration is never edited after it lands. */
-const migrations = { '0001-payment': initialSchema, '0002-vendor': vendorColumns }
+const migrations = {
+  '0001-payment': initialSchema,
+  '0002-vendor': vendorColumns,
+  '0003-refund': refundSchema,
+}
 
 /** Brings a database to this version: our tables, then pg-boss's schema and queues. Safe to repeat. */
 export async function migrate(url: string): Promise<void> {

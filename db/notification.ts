@@ -3,6 +3,7 @@ import { digestFacts, storeFacts } from '#domain/facts'
 import { newNotificationId } from '#domain/id'
 import type { ChannelAccountId, MerchantId, NotificationId } from '#domain/id'
 import type { VerifiedNotification } from '#domain/notification'
+import { hit } from '#failpoint'
 import { openCases } from './case.ts'
 import type { Db, Trx } from './database.ts'
 import type { Jobs } from './job.ts'
@@ -43,8 +44,12 @@ export async function storeNotifications(
   options: StoreOptions,
 ): Promise<void> {
   const rows = arrivals.map(toRow)
+  hit('callback.begin:before')
   await db.transaction().execute(async (trx) => {
+    hit('callback.begin:after')
+    hit('callback.insert:before')
     const inserted = await insertRows(trx, rows)
+    hit('callback.insert:after')
     await sendJobs(
       trx,
       jobs,
@@ -55,22 +60,34 @@ export async function storeNotifications(
       trx,
       rows.filter((row) => !inserted.has(row.id)),
     )
+    hit('callback.commit:before')
   })
+  hit('callback.commit:after')
 }
 
 function toRow(arrival: Arrival): Row {
   const { facts } = arrival.notification
-  const eventKey = arrival.notification.eventKey.replaceAll('\u0000', '\ufffd')
+  const eventKey = storable(arrival.notification.eventKey)
   const stored = storeFacts(facts)
   return {
     id: newNotificationId(),
     arrival,
     eventKey,
-    facts: JSON.stringify(stored),
+    facts: JSON.stringify(stored, (_key, value: unknown) =>
+      typeof value === 'string' ? storable(value) : value,
+    ),
     digest: digestFacts(stored),
-    paymentNumber: typeof stored['paymentNumber'] === 'string' ? stored['paymentNumber'] : null,
+    paymentNumber:
+      typeof stored['paymentNumber'] === 'string' ? storable(stored['paymentNumber']) : null,
   }
 }
+
+/**
+ * Text as PostgreSQL can hold it: without NUL and without half a surrogate pair.
+ *
+ * The raw body keeps both. A genuine callback must be storable whatever it says, or it comes again for ever.
+ */
+const storable = (text: string): string => text.replaceAll('\u0000', '\ufffd').toWellFormed()
 
 // Raw, because kysely has no `unnest` over several arrays.
 async function insertRows(trx: Trx, rows: readonly Row[]): Promise<Set<NotificationId>> {
@@ -107,23 +124,28 @@ async function sendJobs(
     merchantId,
     notificationIds: group.map((row) => row.id),
   }))
+  hit('callback.order-status-job:before')
   await jobs.send(
     trx,
     'order-status',
     payloads.map((data) => ({ data })),
   )
+  hit('callback.order-status-job:after')
   const startAfterSeconds = options.compensationSeconds
+  hit('callback.compensation-job:before')
   await jobs.send(
     trx,
     'compensation',
     payloads.map((data) => ({ data, startAfterSeconds })),
   )
+  hit('callback.compensation-job:after')
 }
 
 /** The same key with other facts is kept beside the first one, and a person looks (payment rules, 2). */
 async function storeConflicts(trx: Trx, rows: readonly Row[]): Promise<void> {
   for (const row of rows) {
     const { merchantId, channelAccountId, notification, headers, body } = row.arrival
+    hit('callback.conflict-read:before')
     const first = await trx
       .selectFrom('notification')
       .select('facts_digest')
@@ -131,7 +153,9 @@ async function storeConflicts(trx: Trx, rows: readonly Row[]): Promise<void> {
       .where('channel_account_id', '=', channelAccountId)
       .where('event_key', '=', row.eventKey)
       .executeTakeFirstOrThrow()
+    hit('callback.conflict-read:after')
     if (first.facts_digest === row.digest) continue
+    hit('callback.conflict-row:before')
     await trx
       .insertInto('notification')
       .values({
@@ -151,6 +175,8 @@ async function storeConflicts(trx: Trx, rows: readonly Row[]): Promise<void> {
       })
       .onConflict((conflict) => conflict.doNothing())
       .execute()
+    hit('callback.conflict-row:after')
+    hit('callback.conflict-case:before')
     await openCases(trx, [
       {
         merchantId,
@@ -159,5 +185,6 @@ async function storeConflicts(trx: Trx, rows: readonly Row[]): Promise<void> {
         evidence: { notification: row.id },
       },
     ])
+    hit('callback.conflict-case:after')
   }
 }

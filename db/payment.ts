@@ -50,7 +50,7 @@ export async function startAttempt(db: Db, attempt: NewAttempt): Promise<Attempt
     if (order.amount !== attempt.amount.minor || order.currency !== attempt.amount.currency) {
       return { kind: 'order_amount_differs' }
     }
-    if (order.state !== 'unpaid') return { kind: 'order_not_payable' }
+    if (order.state !== 'unpaid' || order.close_wanted) return { kind: 'order_not_payable' }
     const others = await trx
       .selectFrom('payment')
       .selectAll()
@@ -172,33 +172,6 @@ export async function refuseAttempt(db: Db, payment: PaymentRow, code: string): 
     .where('id', '=', payment.id)
     .where('state', '=', 'created')
     .execute()
-}
-
-/**
- * Closes an attempt on the vendor's proof that nobody can pay it any more, under the order's lock.
- *
- * False when it was paid, closed before, or its money is in doubt: then the row wins over the proof.
- */
-export async function closeAttempt(db: Db, payment: PaymentRow, proof: string): Promise<boolean> {
-  return db.transaction().execute(async (trx) => {
-    await trx
-      .selectFrom('customer_order')
-      .select('id')
-      .where('merchant_id', '=', payment.merchant_id)
-      .where('id', '=', payment.order_id)
-      .forNoKeyUpdate()
-      .execute()
-    const moved = await trx
-      .updateTable('payment')
-      .set({ state: 'closed', close_proof: proof, next_query_at: null })
-      .where('merchant_id', '=', payment.merchant_id)
-      .where('id', '=', payment.id)
-      .where('state', 'in', ['created', 'pending'])
-      .where('money_in_doubt', '=', false)
-      .returning('id')
-      .execute()
-    return moved.length === 1
-  })
 }
 
 /** A payment with its order, for the merchant's own eyes; `undefined` when it is not this merchant's. */

@@ -6,28 +6,56 @@ import type { Schema } from './schema.ts'
 
 export type GrantRow = Selectable<Schema['points_grant']>
 
-/** Marks a grant as sent before the call and pushes `due_at`; `undefined` when it needs no call any more. */
+/**
+ * Marks a grant or take-back as sent before the call and pushes `due_at`.
+ *
+ * `undefined` when it needs no call any more, or is a take-back whose grant is not there yet: that one keeps
+ * its `due_at`, pushed, and the sweeper comes back.
+ */
 export async function beginGrant(
   db: Db,
   merchantId: MerchantId,
   id: PointsGrantId,
   dueAt: Date,
 ): Promise<GrantRow | undefined> {
+  const pushed = await db
+    .updateTable('points_grant as g')
+    .set({ due_at: dueAt })
+    .where('g.merchant_id', '=', merchantId)
+    .where('g.id', '=', id)
+    .where('g.state', 'in', ['pending', 'sent'])
+    .returning('g.order_id')
+    .executeTakeFirst()
+  if (pushed === undefined) return undefined
   return db
-    .updateTable('points_grant')
-    .set({ state: 'sent', due_at: dueAt })
-    .where('merchant_id', '=', merchantId)
-    .where('id', '=', id)
-    .where('state', 'in', ['pending', 'sent'])
+    .updateTable('points_grant as g')
+    .set({ state: 'sent' })
+    .where('g.merchant_id', '=', merchantId)
+    .where('g.id', '=', id)
+    .where('g.state', 'in', ['pending', 'sent'])
+    .where((where) =>
+      where.or([
+        where('g.kind', '=', 'grant'),
+        where.exists(
+          where
+            .selectFrom('points_grant as given')
+            .select('given.id')
+            .where('given.merchant_id', '=', merchantId)
+            .where('given.order_id', '=', pushed.order_id)
+            .where('given.kind', '=', 'grant')
+            .where('given.state', '=', 'granted'),
+        ),
+      ]),
+    )
     .returningAll()
     .executeTakeFirst()
 }
 
-/** The points system has it: sent → granted. A twin that was faster is not an error. */
+/** The points system has it: sent → granted or taken. A twin that was faster is not an error. */
 export async function finishGrant(db: Db, grant: GrantRow): Promise<void> {
   await db
     .updateTable('points_grant')
-    .set({ state: 'granted', due_at: null })
+    .set({ state: grant.kind === 'grant' ? 'granted' : 'taken', due_at: null })
     .where('merchant_id', '=', grant.merchant_id)
     .where('id', '=', grant.id)
     .where('state', '=', 'sent')
@@ -35,11 +63,24 @@ export async function finishGrant(db: Db, grant: GrantRow): Promise<void> {
 }
 
 /** The points system says no, or says something else than we asked: sent → refused, and a person looks. */
-export async function refuseGrant(db: Db, grant: GrantRow, reason: string): Promise<void> {
+export const refuseGrant = (db: Db, grant: GrantRow, reason: string): Promise<void> =>
+  endWithCase(db, grant, { state: 'refused', kind: 'points_refused', reason })
+
+/** The customer has spent the points: sent → short. Nothing goes below zero silently. */
+export const shortenGrant = (db: Db, grant: GrantRow): Promise<void> =>
+  endWithCase(db, grant, { state: 'short', kind: 'points_short', reason: 'balance too low' })
+
+interface End {
+  readonly state: 'refused' | 'short'
+  readonly kind: string
+  readonly reason: string
+}
+
+async function endWithCase(db: Db, grant: GrantRow, end: End): Promise<void> {
   await db.transaction().execute(async (trx) => {
     await trx
       .updateTable('points_grant')
-      .set({ state: 'refused', due_at: null })
+      .set({ state: end.state, due_at: null })
       .where('merchant_id', '=', grant.merchant_id)
       .where('id', '=', grant.id)
       .where('state', '=', 'sent')
@@ -47,9 +88,9 @@ export async function refuseGrant(db: Db, grant: GrantRow, reason: string): Prom
     await openCases(trx, [
       {
         merchantId: grant.merchant_id,
-        kind: 'points_refused',
+        kind: end.kind,
         subject: grant.id,
-        evidence: { reason, points: grant.points.toString() },
+        evidence: { reason: end.reason, points: grant.points.toString() },
       },
     ])
   })

@@ -15,6 +15,9 @@ const settings: Readonly<Record<QueueName, Settings>> = {
   'points-award': retries(30, 5, 3600, 90, 30),
   compensation: retries(10, 5, 300, 120, 30),
   'payment-query': retries(20, 5, 3600, 60, 20),
+  'payment-close': retries(20, 5, 3600, 60, 20),
+  'refund-submit': retries(20, 5, 3600, 60, 20),
+  'refund-query': retries(20, 5, 3600, 60, 20),
 }
 
 function retries(

@@ -9,6 +9,7 @@ import type {
   OrderId,
   PaymentId,
   PointsGrantId,
+  RefundId,
   VendorMerchantId,
 } from '#domain/id'
 import type { KeyPurpose } from '#domain/key'
@@ -21,6 +22,8 @@ import type {
   OrderState,
   PaymentState,
   PointsGrantState,
+  RefundOrigin,
+  RefundState,
 } from '#domain/state'
 
 /** A JSON column: read as a value, written as text. */
@@ -28,11 +31,19 @@ type Json<T> = ColumnType<T, string, string>
 type Stamp = ColumnType<Date, Date | string | undefined, Date | string>
 type Stored = Readonly<Record<string, unknown>>
 
+/** What a merchant wants done with money for a closed order; for a second payment, `revive` means `ask`. */
+export type LatePolicy = 'revive' | 'refund' | 'ask'
+
+/** What the transaction log tells about a payment. */
+export type LogKind =
+  'create' | 'query' | 'close' | 'key' | 'callback' | 'return' | 'refund' | 'refund_query'
+
 export interface Schema {
   merchant: {
     id: MerchantId
     name: string
     points_per_yuan: Generated<bigint>
+    late_policy: Generated<LatePolicy>
     created_at: Stamp
   }
   api_key: {
@@ -83,6 +94,7 @@ export interface Schema {
     amount: bigint
     currency: Currency
     state: Generated<OrderState>
+    close_wanted: Generated<boolean>
     paid_payment_id: PaymentId | null
     created_at: Stamp
   }
@@ -116,6 +128,11 @@ export interface Schema {
     next_query_at: Date | null
     queries: Generated<bigint>
     created_at: Stamp
+    refund_reserved: Generated<bigint>
+    refunded: Generated<bigint>
+    refundable: Generated<boolean>
+    query_asked_at: Date | null
+    received_amount: bigint | null
   }
   notification: {
     merchant_id: MerchantId
@@ -139,8 +156,9 @@ export interface Schema {
     id: string
     channel: string
     payment_id: PaymentId | null
+    refund_id: RefundId | null
     notification_id: NotificationId | null
-    kind: 'create' | 'query' | 'close' | 'key' | 'callback' | 'return'
+    kind: LogKind
     content: Json<Stored>
     at: Stamp
   }
@@ -159,9 +177,43 @@ export interface Schema {
     user_id: string
     points: bigint
     idempotency_key: string
+    refund_id: RefundId | null
     state: Generated<PointsGrantState>
     due_at: Date | null
     created_at: Stamp
+  }
+  refund: {
+    merchant_id: MerchantId
+    id: RefundId
+    payment_id: PaymentId
+    channel_account_id: ChannelAccountId
+    origin: RefundOrigin
+    amount: bigint
+    currency: Currency
+    reason: string
+    request_key: string | null
+    state: Generated<RefundState>
+    vendor_time: string | null
+    channel_refund_id: string | null
+    refusal_code: string | null
+    attempts: Generated<bigint>
+    sent_at: Date | null
+    due_at: Date | null
+    created_at: Stamp
+    succeeded_at: Date | null
+  }
+  audit: {
+    merchant_id: MerchantId
+    place: bigint
+    id: string
+    actor: string
+    action: string
+    subject: string
+    reason: string
+    content: Json<Stored>
+    at: Stamp
+    previous_hash: string
+    hash: string
   }
   open_case: {
     merchant_id: MerchantId

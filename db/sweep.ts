@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { MerchantId, NotificationId, PaymentId, PointsGrantId } from '#domain/id'
+import type { MerchantId, NotificationId, PaymentId, PointsGrantId, RefundId } from '#domain/id'
 import type { Db } from './database.ts'
 import type { Jobs } from './job.ts'
 
@@ -19,6 +19,7 @@ export interface SweepCounts {
   readonly notifications: number
   readonly grants: number
   readonly queries: number
+  readonly refunds: number
 }
 
 /**
@@ -31,7 +32,8 @@ export async function sweep(db: Db, jobs: Jobs, options: SweepOptions): Promise<
   const notifications = await sweepNotifications(db, jobs, options)
   const grants = await sweepGrants(db, jobs, options)
   const queries = await sweepQueries(db, jobs, options)
-  return { notifications, grants, queries }
+  const refunds = await sweepRefunds(db, jobs, options)
+  return { notifications, grants, queries, refunds }
 }
 
 interface Due<Id> {
@@ -76,6 +78,23 @@ function sweepGrants(db: Db, jobs: Jobs, { overdueSince, now }: SweepOptions): P
       RETURNING g.merchant_id, g.id`.execute(trx)
     const payloads = byMerchant(rows).map(({ merchantId, ids }) => ({
       data: { merchantId, grantIds: ids },
+    }))
+    await jobs.send(trx, 'compensation', payloads)
+    return rows.length
+  })
+}
+
+/** A refund's `due_at` is a moment, not a limit: queries are planned with it. */
+function sweepRefunds(db: Db, jobs: Jobs, { now, nextQueryAt }: SweepOptions): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    const { rows } = await sql<Due<RefundId>>`
+      UPDATE refund r SET due_at = ${nextQueryAt}
+      FROM (SELECT merchant_id, id FROM refund WHERE due_at < ${now}
+            ORDER BY due_at LIMIT ${ROWS_MAX} FOR NO KEY UPDATE SKIP LOCKED) d
+      WHERE r.merchant_id = d.merchant_id AND r.id = d.id
+      RETURNING r.merchant_id, r.id`.execute(trx)
+    const payloads = byMerchant(rows).map(({ merchantId, ids }) => ({
+      data: { merchantId, refundIds: ids },
     }))
     await jobs.send(trx, 'compensation', payloads)
     return rows.length

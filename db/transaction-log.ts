@@ -1,12 +1,14 @@
-import type { MerchantId, PaymentId } from '#domain/id'
+import type { MerchantId, PaymentId, RefundId } from '#domain/id'
 import { newLogId } from '#domain/id'
 import type { Db } from './database.ts'
+import type { LogKind } from './schema.ts'
 
 export interface LogEntry {
   readonly merchantId: MerchantId
   readonly channel: string
   readonly paymentId: PaymentId | undefined
-  readonly kind: 'create' | 'query' | 'close' | 'key' | 'return'
+  readonly refundId?: RefundId
+  readonly kind: LogKind
   /** Redacted already. */
   readonly content: Readonly<Record<string, unknown>>
 }
@@ -22,6 +24,7 @@ export async function appendLog(db: Db, entries: readonly LogEntry[]): Promise<v
         id: newLogId(),
         channel: entry.channel,
         payment_id: entry.paymentId ?? null,
+        refund_id: entry.refundId ?? null,
         kind: entry.kind,
         content: JSON.stringify(entry.content, withoutNul),
       })),

@@ -1,4 +1,10 @@
-import type { NotificationFacts, PaymentFacts, VendorState } from './notification.ts'
+import type {
+  NotificationFacts,
+  PaymentFacts,
+  RefundFacts,
+  VendorRefundState,
+  VendorState,
+} from './notification.ts'
 
 /** Facts as a JSON column holds them: amounts as text, times as RFC 3339. */
 export type StoredFacts = Readonly<Record<string, unknown>>
@@ -49,6 +55,28 @@ export function parsePaymentFacts(stored: StoredFacts): PaymentFacts | undefined
     ...optional('vendorTime', text(stored['vendorTime'])),
     ...optional('vendorProduct', text(stored['vendorProduct'])),
     ...optional('clearingDate', text(stored['clearingDate'])),
+  }
+}
+
+const REFUND_STATES = ['accepted', 'succeeded', 'refused', 'abnormal'] as const
+
+const parseRefundState = (value: unknown): VendorRefundState =>
+  REFUND_STATES.find((state) => state === value) ?? 'unknown'
+
+/** Reads refund facts back from the column; `undefined` when the row is about something else. */
+export function parseRefundFacts(stored: StoredFacts): RefundFacts | undefined {
+  if (stored['kind'] !== 'refund') return undefined
+  return {
+    kind: 'refund',
+    paymentNumber: text(stored['paymentNumber']) ?? '',
+    identity: record(stored['identity']),
+    refundState: parseRefundState(stored['refundState']),
+    refundStateText: text(stored['refundStateText']) ?? '',
+    ...optional('refundNumber', text(stored['refundNumber'])),
+    ...optional('channelRefundId', text(stored['channelRefundId'])),
+    ...optional('amountMinor', minor(stored['amountMinor'])),
+    ...optional('currency', text(stored['currency'])),
+    ...optional('refundedAt', moment(stored['refundedAt'])),
   }
 }
 

@@ -11,6 +11,8 @@ export type PaymentId = Brand<string, 'PaymentId'>
 export type NotificationId = Brand<string, 'NotificationId'>
 export type PointsGrantId = Brand<string, 'PointsGrantId'>
 export type CaseId = Brand<string, 'CaseId'>
+/** Also the merchant refund number that we send to the vendor. */
+export type RefundId = Brand<string, 'RefundId'>
 export type ApiKeyId = Brand<string, 'ApiKeyId'>
 
 const prefix = {
@@ -23,6 +25,8 @@ const prefix = {
   notification: 'n',
   pointsGrant: 'g',
   openCase: 'c',
+  refund: 'r',
+  audit: 't',
   apiKey: 'y',
   log: 'l',
 } as const
@@ -49,6 +53,8 @@ export const newNotificationId = (): NotificationId => mint(newId(prefix.notific
 export const newPointsGrantId = (): PointsGrantId => mint(newId(prefix.pointsGrant))
 export const newCaseId = (): CaseId => mint(newId(prefix.openCase))
 export const newApiKeyId = (): ApiKeyId => mint(newId(prefix.apiKey))
+export const newRefundId = (): RefundId => mint(newId(prefix.refund))
+export const newAuditId = (): string => newId(prefix.audit)
 export const newLogId = (): string => newId(prefix.log)
 
 const isId = (letter: string, text: string): boolean =>
@@ -57,6 +63,14 @@ const isId = (letter: string, text: string): boolean =>
 /** Reads an id that came back from a vendor or a URL. */
 export const parsePaymentId = (text: string): PaymentId | undefined =>
   isId(prefix.payment, text) ? mint(text) : undefined
+
+/** Reads a case id of a command or a cursor. */
+export const parseCaseId = (text: string): CaseId | undefined =>
+  isId(prefix.openCase, text) ? mint(text) : undefined
+
+/** Reads a refund id that came back from a vendor or a URL. */
+export const parseRefundId = (text: string): RefundId | undefined =>
+  isId(prefix.refund, text) ? mint(text) : undefined
 
 /** Reads the account of a callback address. */
 export const parseChannelAccountId = (text: string): ChannelAccountId | undefined =>

@@ -1,4 +1,4 @@
-import type { MerchantId, NotificationId, PaymentId, PointsGrantId } from './id.ts'
+import type { MerchantId, NotificationId, PaymentId, PointsGrantId, RefundId } from './id.ts'
 
 /** Every payload names one merchant and ids; a job reads the rows again. */
 export interface OrderStatusJob {
@@ -17,6 +17,7 @@ export interface CompensationJob {
   readonly notificationIds?: readonly NotificationId[]
   readonly paymentIds?: readonly PaymentId[]
   readonly grantIds?: readonly PointsGrantId[]
+  readonly refundIds?: readonly RefundId[]
 }
 
 export interface PaymentQueryJob {
@@ -24,11 +25,19 @@ export interface PaymentQueryJob {
   readonly paymentId: PaymentId
 }
 
+export interface RefundJob {
+  readonly merchantId: MerchantId
+  readonly refundId: RefundId
+}
+
 export interface JobByQueue {
   readonly 'order-status': OrderStatusJob
   readonly 'points-award': PointsAwardJob
   readonly compensation: CompensationJob
   readonly 'payment-query': PaymentQueryJob
+  readonly 'payment-close': PaymentQueryJob
+  readonly 'refund-submit': RefundJob
+  readonly 'refund-query': RefundJob
 }
 
 export type QueueName = keyof JobByQueue
@@ -38,6 +47,9 @@ export const QUEUE_NAMES: readonly QueueName[] = [
   'points-award',
   'compensation',
   'payment-query',
+  'payment-close',
+  'refund-submit',
+  'refund-query',
 ]
 
 /** Every queue has its own dead-letter queue. */

@@ -32,7 +32,29 @@ export interface PaymentFacts {
   readonly clearingDate?: string
 }
 
-/** Genuine news that is not about a payment's result: refunds (until they are built) and unknown kinds. */
+/** What a vendor's word for a refund means for money. Unknown only reschedules. */
+export type VendorRefundState = 'accepted' | 'succeeded' | 'refused' | 'abnormal' | 'unknown'
+
+/** What a verified vendor message says about a refund. Also the result of a refund call or query. */
+export interface RefundFacts {
+  readonly kind: 'refund'
+  /** The merchant order number of the payment, as sent. */
+  readonly paymentNumber: string
+  /** Our own refund number as the vendor sent it; absent or foreign when the refund is not ours. */
+  readonly refundNumber?: string
+  readonly identity: Readonly<Record<string, string>>
+  readonly refundState: VendorRefundState
+  /** The vendor's own word for the state, for people. */
+  readonly refundStateText: string
+  readonly channelRefundId?: string
+  /** Of this refund alone, never a sum. */
+  readonly amountMinor?: bigint
+  readonly currency?: string
+  /** The vendor's time of the refund. */
+  readonly refundedAt?: Date
+}
+
+/** Genuine news about neither a payment's result nor a refund. */
 export interface OtherFacts {
   readonly kind: 'other'
   readonly eventType: string
@@ -45,7 +67,7 @@ export interface UnreadableFacts {
   readonly reason: string
 }
 
-export type NotificationFacts = PaymentFacts | OtherFacts | UnreadableFacts
+export type NotificationFacts = PaymentFacts | RefundFacts | OtherFacts | UnreadableFacts
 
 export interface NotificationContent {
   /** Identity of the event (payment rules, section 2); a repeat has the same one. */

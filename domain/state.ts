@@ -6,6 +6,10 @@ export type PointsGrantState =
   'pending' | 'sent' | 'granted' | 'void' | 'refused' | 'taken' | 'short'
 export type NotificationState = 'received' | 'applied' | 'quarantined'
 export type CaseState = 'open' | 'resolved'
+export type RefundState = 'requested' | 'sent' | 'accepted' | 'succeeded' | 'refused' | 'abnormal'
+
+/** Who wanted a refund; `vendor`: it was made outside of this system, at the vendor's own console. */
+export type RefundOrigin = 'merchant' | 'policy' | 'operator' | 'vendor'
 
 /** How a paid payment stands to its order: it pays it, it came twice, or the order was closed before. */
 export type Disposition = 'counted' | 'excess' | 'late'
@@ -45,6 +49,17 @@ export const pointsGrantMoves: Moves<PointsGrantState> = {
   short: [],
 }
 
+/** Payment rules, section 4. `sent` covers everything that is unknown. */
+export const refundMoves: Moves<RefundState> = {
+  requested: ['sent', 'refused'],
+  sent: ['requested', 'accepted', 'succeeded', 'refused'],
+  accepted: ['succeeded', 'refused', 'abnormal'],
+  abnormal: ['succeeded', 'refused'],
+  // The vendor contradicts itself: the amount is reserved again, and a person looks.
+  refused: ['succeeded'],
+  succeeded: [],
+}
+
 export const notificationMoves: Moves<NotificationState> = {
   received: ['applied', 'quarantined'],
   // An operator who has decided the case lets it be applied again.
@@ -55,7 +70,7 @@ export const notificationMoves: Moves<NotificationState> = {
 export const caseMoves: Moves<CaseState> = { open: ['resolved'], resolved: [] }
 
 export type StateSubject =
-  'payment' | 'customer_order' | 'points_grant' | 'notification' | 'open_case'
+  'payment' | 'customer_order' | 'points_grant' | 'notification' | 'open_case' | 'refund'
 
 /** All state tables by the table that holds the state. The database trigger is made from this. */
 export const movesBySubject: Readonly<Record<StateSubject, Moves<string>>> = {
@@ -64,6 +79,7 @@ export const movesBySubject: Readonly<Record<StateSubject, Moves<string>>> = {
   points_grant: pointsGrantMoves,
   notification: notificationMoves,
   open_case: caseMoves,
+  refund: refundMoves,
 }
 
 export const canMovePayment = (from: PaymentState, to: PaymentState): boolean =>

@@ -50,12 +50,18 @@ export function createAccountCache(
     if (entry !== undefined && nowMs() - entry.at < FRESH_MS) return entry.found
     if (entries.size >= ACCOUNTS_MAX) entries.clear()
     const found = load(id).catch((error: unknown) => {
-      entries.delete(id)
+      // The failure is not remembered: the next one asks the database again, and has the same to fall back on.
+      if (entries.get(id)?.found === found) restore(id, entry)
       if (entry === undefined) throw error
       return entry.found
     })
     entries.set(id, { at: nowMs(), found })
     return found
+  }
+
+  function restore(id: ChannelAccountId, entry: Entry | undefined): void {
+    if (entry === undefined) entries.delete(id)
+    else entries.set(id, entry)
   }
 
   return { find }

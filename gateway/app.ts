@@ -3,9 +3,24 @@ import type { GatewayDeps, GatewayEnv } from './deps.ts'
 import { handleError } from './middleware/error.ts'
 import { Problem, problemResponse } from './problem.ts'
 import { callbackRoute } from './route/callback.ts'
+import { caseRoute } from './route/case.ts'
+import { capabilityRoute } from './route/capability.ts'
 import { healthRoute } from './route/health.ts'
+import { orderRoute } from './route/order.ts'
 import { payPageRoute } from './route/pay-page.ts'
 import { paymentRoute } from './route/payment.ts'
+import { refundRoute } from './route/refund.ts'
+import { timelineRoute } from './route/timeline.ts'
+
+/** The merchant API. */
+const merchantRoutes = [
+  paymentRoute,
+  refundRoute,
+  orderRoute,
+  timelineRoute,
+  caseRoute,
+  capabilityRoute,
+]
 
 /** The public listener: every route with its request id, and one way of failing. */
 export function createApp(deps: GatewayDeps): Hono<GatewayEnv> {
@@ -37,7 +52,7 @@ export function createApp(deps: GatewayDeps): Hono<GatewayEnv> {
   )
   app.route('/', healthRoute(deps))
   app.route('/', callbackRoute(deps))
-  app.route('/', paymentRoute(deps))
+  for (const route of merchantRoutes) app.route('/', route(deps))
   app.route('/', payPageRoute(deps))
   app.all('/callback/:account', (context) => {
     const problem = new Problem(405, 'method_not_allowed', 'callbacks are sent by POST')

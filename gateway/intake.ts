@@ -1,5 +1,6 @@
 import { StoreUnavailable } from '#channel/callback'
 import type { Arrival } from '#db/notification'
+import { hit } from '#failpoint'
 
 /** Commits a batch; resolves only when every row of it is durable. */
 export type CommitBatch = (batch: readonly Arrival[]) => Promise<void>
@@ -45,6 +46,7 @@ export function createIntake(commit: CommitBatch, options: IntakeOptions): Intak
   let running = 0
 
   function store(arrival: Arrival): Promise<void> {
+    hit('callback.enqueue:before')
     if (waiting.length >= options.waitingMax) {
       return Promise.reject(new StoreUnavailable(`${options.waitingMax} callbacks wait already`))
     }
@@ -56,6 +58,7 @@ export function createIntake(commit: CommitBatch, options: IntakeOptions): Intak
     waiting.push({ arrival, resolve, reject })
     // Deferred by one turn of the loop, so that requests of the same turn share the commit.
     setImmediate(start)
+    hit('callback.enqueue:after')
     return promise.finally(() => clearTimeout(timer))
   }
 
@@ -94,7 +97,9 @@ async function storeApart(
   }
   for (const item of batch) {
     try {
+      hit('callback.apart:before')
       await commit([item.arrival])
+      hit('callback.apart:after')
       item.resolve()
     } catch (cause) {
       item.reject(new StoreUnavailable('the commit failed', { cause }))

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino'
 import type { Exchange } from '#channel/http'
 import type { Db } from '#db/database'
-import { addVendorKeys } from '#db/key-refresh'
+import { addVendorKeys, logKeyExchanges } from '#db/key-refresh'
 import type { SealKey } from '#db/seal'
-import { appendLog } from '#db/transaction-log'
 import type { ChannelAccountId } from '#domain/id'
+import { hit } from '#failpoint'
 import type { LiveAccount } from './account-cache.ts'
 
 const PAUSE_MS = 60_000
@@ -29,20 +29,18 @@ export function createKeyRefresh(
 
   async function refresh({ account, channel }: LiveAccount): Promise<void> {
     const exchanges: Exchange[] = []
-    const keys = (await channel.fetchKeys?.((exchange) => exchanges.push(exchange))) ?? []
-    await appendLog(
-      db,
-      exchanges.map((exchange) => ({
-        merchantId: account.merchantId,
-        channel: account.channel,
-        paymentId: undefined,
-        kind: exchange.kind,
-        // The answer holds the vendor's certificates, encrypted: of no use to a reader.
-        content: { ...exchange, responseBody: '' },
-      })),
-    )
-    const added = await addVendorKeys(db, sealKey, account, keys)
-    log.info({ account: account.id, added }, 'vendor keys refreshed')
+    try {
+      hit('key-refresh.fetch:before')
+      const keys = (await channel.fetchKeys?.((exchange) => exchanges.push(exchange))) ?? []
+      hit('key-refresh.fetch:after')
+      hit('key-refresh.store:before')
+      const added = await addVendorKeys(db, sealKey, account, keys)
+      hit('key-refresh.store:after')
+      log.info({ account: account.id, added }, 'vendor keys refreshed')
+    } finally {
+      // Of a failure as well: the first question is what the vendor said.
+      await logKeyExchanges(db, account, exchanges)
+    }
   }
 
   return (live) => {

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { METHODS, WALLETS } from '#domain/method'
-import { Problem } from './problem.ts'
 
 const EXPIRES_IN_SECONDS = 900
 
@@ -22,21 +21,3 @@ export const paymentBody = z.strictObject({
 })
 
 export type PaymentBody = z.infer<typeof paymentBody>
-
-/** Reads the body. Throws 422 and names the field, never its value. */
-export function parsePaymentBody(bytes: Uint8Array): PaymentBody {
-  const parsed = paymentBody.safeParse(parseJson(bytes))
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  const path = issue === undefined ? '' : issue.path.join('/')
-  throw new Problem(422, 'body_invalid', `/${path}: ${issue?.message ?? 'invalid'}`)
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  } catch {
-    // The parser's message would repeat what the client sent.
-    throw new Problem(400, 'json_invalid', 'the body is not JSON in UTF-8')
-  }
-}

@@ -4,6 +4,7 @@ import type { ConfirmDeps } from '#db/confirm-payment'
 import type { Db } from '#db/database'
 import type { SealKey } from '#db/seal'
 import type { Clock } from '#domain/time'
+import type { QueryLimit } from './query-limit.ts'
 import type { PointsClient } from './points-client.ts'
 
 /** What the jobs work with. */
@@ -13,6 +14,9 @@ export interface WorkerDeps extends ConfirmDeps {
   readonly registry: Registry
   readonly sealKey: SealKey
   readonly points: PointsClient
+  readonly queryLimit: QueryLimit
+  /** Where vendors reach the gateway, without a trailing slash: refunds name it, too. */
+  readonly publicUrl: string
   readonly log: Logger
   /** Seconds that a waiting row is left alone after an attempt. */
   readonly retrySeconds: number

@@ -1,7 +1,7 @@
 import pino from 'pino'
 import { loadLocalHosts, loadNumber, loadSealKey, loadVariable } from '#db/config'
 import { systemClock } from '#domain/time'
-import { startWorker } from './start.ts'
+import { KEY_REFRESH_PATTERN, startWorker } from './start.ts'
 
 const SECONDS = 60
 
@@ -22,6 +22,7 @@ try {
     databaseUrl: loadVariable(process.env, 'DATABASE_URL'),
     sealKey: loadSealKey(process.env),
     pointsUrl: loadVariable(process.env, 'PINGZHANG_POINTS_URL'),
+    publicUrl: loadVariable(process.env, 'PINGZHANG_PUBLIC_URL'),
     localHosts: loadLocalHosts(process.env),
     clock: systemClock,
     log,
@@ -30,6 +31,7 @@ try {
     querySeconds: loadNumber(process.env, 'PINGZHANG_QUERY_S', SECONDS),
     pollingSeconds: 0.5,
     sweepPattern: process.env['PINGZHANG_SWEEP'] ?? '0 * * * * *',
+    keyRefreshPattern: process.env['PINGZHANG_KEY_REFRESH'] ?? KEY_REFRESH_PATTERN,
     requireDurable: true,
   })
   log.info('worker is ready')

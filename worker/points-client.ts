@@ -2,28 +2,32 @@ import type { GrantRow } from '#db/points'
 
 /** What the points system did with a grant. `unknown` is not a failure: the same call may be repeated. */
 export type PointsOutcome =
-  | { readonly kind: 'granted' }
+  | { readonly kind: 'done' }
   | { readonly kind: 'refused'; readonly reason: string }
+  /** A take-back that the customer's balance does not cover. */
+  | { readonly kind: 'short' }
   | { readonly kind: 'unknown'; readonly cause: string }
 
 export interface PointsClient {
-  grant(grant: GrantRow, signal: AbortSignal): Promise<PointsOutcome>
+  /** Gives or takes back, by the row's kind. */
+  send(grant: GrantRow, signal: AbortSignal): Promise<PointsOutcome>
 }
 
 const TIMEOUT_MS = 5000
 const CONFLICT = 409
+const BALANCE_SHORT = 422
 
 /**
- * Speaks to the points system: `PUT /grant/{key}` (design, section 1).
+ * Speaks to the points system: `PUT /grant/{key}`, `PUT /revoke/{key}` (design, section 1).
  *
- * The key comes from the order, so a repeat changes nothing. Only an answer with the very values that we
+ * The key comes from the order or the refund, so a repeat changes nothing. Only an answer with the very values that we
  * asked for is success; a page of HTML, a redirect or other values are not.
  */
 export function createPointsClient(baseUrl: string): PointsClient {
   return {
-    async grant(grant, signal) {
+    async send(grant, signal) {
       try {
-        const response = await fetch(`${baseUrl}/grant/${grant.idempotency_key}`, {
+        const response = await fetch(`${baseUrl}/${grant.kind}/${grant.idempotency_key}`, {
           method: 'PUT',
           headers: { 'content-type': 'application/json' },
           body: JSON.stringify({ user_id: grant.user_id, points: Number(grant.points) }),
@@ -33,6 +37,7 @@ export function createPointsClient(baseUrl: string): PointsClient {
         const text = await response.text()
         if (response.status === CONFLICT)
           return { kind: 'refused', reason: 'other values are stored' }
+        if (grant.kind === 'revoke' && response.status === BALANCE_SHORT) return { kind: 'short' }
         if (response.status !== 200) return { kind: 'unknown', cause: `status ${response.status}` }
         return judgeStored(grant, text)
       } catch (error) {
@@ -48,7 +53,7 @@ function judgeStored(grant: GrantRow, text: string): PointsOutcome {
   if (stored.userId !== grant.user_id || stored.points !== Number(grant.points)) {
     return { kind: 'refused', reason: 'the points system stored other values' }
   }
-  return { kind: 'granted' }
+  return { kind: 'done' }
 }
 
 function parseStored(text: string): { userId: unknown; points: unknown } | undefined {

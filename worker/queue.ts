@@ -6,8 +6,11 @@ import type { JobByQueue, QueueName } from '#domain/job'
 import type { WorkerDeps } from './deps.ts'
 import { runCompensation } from './job/compensation.ts'
 import { runOrderStatus } from './job/order-status.ts'
+import { runPaymentClose } from './job/payment-close.ts'
 import { runPaymentQuery } from './job/payment-query.ts'
 import { runPointsAward } from './job/points-award.ts'
+import { runRefundQuery } from './job/refund-query.ts'
+import { runRefundSubmit } from './job/refund-submit.ts'
 
 type Handler<Name extends QueueName> = (
   deps: WorkerDeps,
@@ -22,6 +25,9 @@ const handlers: Handlers = {
   'points-award': runPointsAward,
   compensation: runCompensation,
   'payment-query': runPaymentQuery,
+  'payment-close': runPaymentClose,
+  'refund-submit': runRefundSubmit,
+  'refund-query': runRefundQuery,
 }
 
 export interface QueueOptions {
@@ -60,6 +66,9 @@ export async function startConsumers(
   await consume(boss, 'points-award', deps, options)
   await consume(boss, 'compensation', deps, options)
   await consume(boss, 'payment-query', deps, options)
+  await consume(boss, 'payment-close', deps, options)
+  await consume(boss, 'refund-submit', deps, options)
+  await consume(boss, 'refund-query', deps, options)
   for (const name of QUEUE_NAMES) await consumeDead(boss, name, deps, options)
 }
 

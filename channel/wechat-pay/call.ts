@@ -2,7 +2,7 @@ import { unixSeconds } from '#domain/time'
 import type { ChannelDeps } from '../registry.ts'
 import { utf8 } from '../crypto.ts'
 import { sendHttp } from '../http.ts'
-import type { Answered, HttpOutcome, RecordExchange } from '../http.ts'
+import type { Answered, ExchangeKind, HttpOutcome, RecordExchange } from '../http.ts'
 import type { Keyring } from './key.ts'
 import { hostsOf } from './settings.ts'
 import type { Settings } from './settings.ts'
@@ -16,9 +16,9 @@ export interface Context {
   readonly keyring: Keyring
 }
 
-/** A call that may be repeated unchanged: all of payments are (WeChat Pay dossier, section 1.14). */
+/** A call that may be repeated unchanged: all of payments and refunds are (WeChat Pay dossier, section 1.14). */
 export interface VendorCall {
-  readonly kind: 'create' | 'query' | 'close' | 'key'
+  readonly kind: ExchangeKind
   readonly method: 'GET' | 'POST'
   /** Path and query, exactly as signed and sent. */
   readonly target: string

@@ -6,10 +6,12 @@ import type { Answer, CallbackReading, RawCallback, RejectionReason } from '../c
 import { sha256Hex } from '../crypto.ts'
 import type { Keyring } from './key.ts'
 import { checkSignature } from './signature.ts'
-import { openField, parseEnvelope, parseOther, parsePayment } from './wire.ts'
+import { openField, parseEnvelope, parseOther, parsePayment, parseRefund } from './wire.ts'
 
 /** WeChat Pay dossier, section 4.2: the only event that is about a payment's result. */
 const PAYMENT_EVENT = 'TRANSACTION.SUCCESS'
+/** WeChat Pay dossier, section 5.6. */
+const REFUND_EVENT = /^REFUND\./
 
 /**
  * Verifies and reads a callback: payment rules, section 2, checks 3 to 8.
@@ -49,13 +51,10 @@ export async function readCallback(
 }
 
 function readFacts(eventType: string, plain: Uint8Array): NotificationFacts {
-  if (eventType !== PAYMENT_EVENT) return parseOther(eventType, plain)
-  return (
-    parsePayment(plain) ?? {
-      kind: 'unreadable',
-      reason: 'the order object is not the documented one',
-    }
-  )
+  const isRefund = REFUND_EVENT.test(eventType)
+  if (eventType !== PAYMENT_EVENT && !isRefund) return parseOther(eventType, plain)
+  const facts = isRefund ? parseRefund(plain, 'refund_status', {}) : parsePayment(plain)
+  return facts ?? { kind: 'unreadable', reason: 'the object is not the documented one' }
 }
 
 const verified = (content: NotificationContent): CallbackReading => ({

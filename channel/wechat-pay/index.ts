@@ -11,6 +11,7 @@ import {
   METHODS,
   preparePayment,
 } from './prepare.ts'
+import { refundPart } from './refund.ts'
 import { checkAccount, requiredKeys, settingsSchema } from './settings.ts'
 
 const TWO_HOURS_SECONDS = 7200
@@ -19,7 +20,7 @@ const FIVE_MINUTES_SECONDS = 300
 const capabilities: Capabilities = {
   methods: METHODS,
   close: true,
-  refund: false,
+  refund: true,
   bill: false,
   expiresInSecondsMin: EXPIRES_IN_SECONDS_MIN,
   expiresInSecondsMax: EXPIRES_IN_SECONDS_MAX,
@@ -33,6 +34,9 @@ const capabilities: Capabilities = {
   },
   // WeChat Pay dossier, section 3.5: the vendor's own advice.
   queryPaceSeconds: [5, 30, 60, 180, 300, 600, 1800],
+  // WeChat Pay dossier, section 1.13: 600 a second.
+  queriesPerMinuteMax: 36_000,
+  closeMarginSeconds: 5,
 }
 
 function identity(settings: unknown): Readonly<Record<string, string>> {
@@ -51,6 +55,7 @@ function create(account: Account, deps: ChannelDeps): Channel {
     createPayment: (prepared, record) => createPayment(context, prepared, record),
     queryPayment: (payment, record) => queryPayment(context, payment, record),
     closePayment: (payment, record) => closePayment(context, payment, record),
+    refund: refundPart(context),
     readCallback: (callback) => readCallback(keyring, deps.clock, callback),
     acknowledge,
     fetchKeys: (record) => fetchKeys(context, record),

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Kysely } from 'kysely'
-import { movesBySubject } from '#domain/state'
+import type { StateSubject } from '#domain/state'
+import { appendOnly, recordStateChange, stateMoves } from './guard.ts'
 
 /**
  * Everything that a payment needs, from the merchant to the case.
@@ -226,27 +227,23 @@ const tables = [
 
 /** Moves of `domain/state.ts`, held by a trigger that also writes `state_change`. */
 function guards(): string[] {
-  const moves = Object.entries(movesBySubject).flatMap(([subject, table]) =>
-    Object.entries(table).flatMap(([from, targets]) =>
-      targets.map((to) => `('${subject}', '${from}', '${to}')`),
-    ),
-  )
-  const subjects = Object.keys(movesBySubject)
   return [
-    `INSERT INTO pingzhang.state_move VALUES ${moves.join(', ')}`,
+    ...stateMoves(),
     moveFunction,
-    ...subjects.map(
-      (subject) => `CREATE TRIGGER record_state_change
-         AFTER INSERT OR UPDATE OF state ON pingzhang.${subject}
-         FOR EACH ROW EXECUTE FUNCTION pingzhang.record_state_change()`,
-    ),
+    ...GUARDED.map(recordStateChange),
     appendOnlyFunction,
-    ...['state_change', 'transaction_log'].map(
-      (table) => `CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON pingzhang.${table}
-         FOR EACH ROW EXECUTE FUNCTION pingzhang.refuse_change()`,
-    ),
+    ...['state_change', 'transaction_log'].map(appendOnly),
   ]
 }
+
+/** The tables of this migration that have a state; later ones guard their own. */
+const GUARDED: readonly StateSubject[] = [
+  'payment',
+  'customer_order',
+  'points_grant',
+  'notification',
+  'open_case',
+]
 
 const moveFunction = `
   CREATE FUNCTION pingzhang.record_state_change() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,7 +1,11 @@
 import { Hono } from 'hono'
 import { receiveCallback } from '#channel/callback'
+import type { RejectedReading } from '#channel/callback'
 import { keepRejected } from '#db/rejected-callback'
 import { parseChannelAccountId } from '#domain/id'
+import type { ChannelAccountId } from '#domain/id'
+import { hit } from '#failpoint'
+import type { LiveAccount } from '../account-cache.ts'
 import { readBody } from '../body.ts'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
 import { Problem } from '../problem.ts'
@@ -11,38 +15,66 @@ export function callbackRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   const route = new Hono<GatewayEnv>()
   route.post('/callback/:account', async (context) => {
     const id = parseChannelAccountId(context.req.param('account'))
+    hit('callback.account:before')
     const live = id === undefined ? undefined : await deps.accounts.find(id)
+    hit('callback.account:after')
     // A retired account has nothing open any more; an account that only stopped accepting still hears.
     if (live === undefined || live.account.retired) {
       throw new Problem(404, 'account_not_found', 'no account has this callback address')
     }
     const { account, channel } = live
-    const callback = {
-      account: account.id,
-      headers: Object.fromEntries(context.req.raw.headers),
-      body: await readBody(context.req.raw),
-    }
-    return receiveCallback(
+    hit('callback.body:before')
+    const body = await readBody(context.req.raw)
+    hit('callback.body:after')
+    const headers = Object.fromEntries(context.req.raw.headers)
+    hit('callback.verify:before')
+    const answer = await receiveCallback(
       channel,
-      callback,
-      (notification, { headers, body }) =>
-        deps.intake.store({
+      { account: account.id, headers, body },
+      (notification) => {
+        hit('callback.verify:after')
+        return deps.intake.store({
           merchantId: account.merchantId,
           channelAccountId: account.id,
           notification,
           headers: keptHeaders(headers),
           body,
-        }),
-      ({ reason, explanation }) => {
-        deps.log.warn({ account: account.id, reason }, 'callback rejected')
-        if (reason === 'unknown_serial') deps.refreshKeys(live)
-        void keepRejected(deps.db, account.id, reason, explanation).catch((error: unknown) =>
-          deps.log.warn({ error: String(error) }, 'rejected callback not kept'),
-        )
+        })
       },
+      (rejected) => explain(deps, live, rejected),
     )
+    hit('callback.answer:before')
+    return answer
   })
   return route
+}
+
+/**
+ * Tells people about a refused callback, in the background: the vendor's answer does not wait for it.
+ *
+ * A probe is the vendor's own test whether we look; it is counted apart and alarms nobody.
+ */
+function explain(deps: GatewayDeps, live: LiveAccount, rejected: RejectedReading): void {
+  const { reason, explanation } = rejected
+  const account = live.account.id
+  if (reason === 'probe') deps.log.info({ account, reason }, 'callback probed')
+  // How far the clocks are apart is the first question about a stale one; the other texts are longer.
+  else if (reason === 'stale') deps.log.warn({ account, reason, explanation }, 'callback rejected')
+  else deps.log.warn({ account, reason }, 'callback rejected')
+  if (reason === 'unknown_serial') deps.refreshKeys(live)
+  void keep(deps, account, rejected).catch((error: unknown) =>
+    deps.log.warn({ error: String(error) }, 'rejected callback not kept'),
+  )
+}
+
+async function keep(
+  deps: GatewayDeps,
+  account: ChannelAccountId,
+  { reason, explanation }: RejectedReading,
+): Promise<void> {
+  hit('callback.rejected-row:before')
+  await keepRejected(deps.db, account, reason, explanation)
+  hit('callback.rejected-row:after')
 }
 
 const HEADERS_KEPT = /^(?:content-type|user-agent|request-id|wechatpay-.*)$/

@@ -1,24 +1,22 @@
 import { Hono } from 'hono'
-import { closeAttempt, findPayment, referenceOf } from '#db/payment'
-import type { OrderRow, PaymentRow } from '#db/payment'
+import { closeAttempt } from '#db/close-payment'
+import { referenceOf } from '#db/payment'
+import type { PaymentRow } from '#db/payment'
+import { askForQuery } from '#db/payment-query'
 import type { Exchange } from '#channel/http'
-import type { MerchantId } from '#domain/id'
-import { parsePaymentId } from '#domain/id'
 import { readBody } from '../body.ts'
 import { createPayment, logExchanges } from '../create-payment.ts'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
 import { runOnce } from '../idempotent.ts'
 import { loadMerchant } from '../middleware/key.ts'
-import { parsePaymentBody } from '../payment-body.ts'
+import { json, parseBody } from '../json.ts'
+import { loadPayment } from '../load-payment.ts'
+import type { FoundPayment } from '../load-payment.ts'
+import { paymentBody } from '../payment-body.ts'
 import { viewPayment } from '../payment-view.ts'
 import { Problem } from '../problem.ts'
 
-interface Found {
-  readonly payment: PaymentRow
-  readonly order: OrderRow
-}
-
-/** `/v1/payments`: create, read, close. */
+/** `/v1/payments`: create, read, close, query. */
 export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   const route = new Hono<GatewayEnv>()
   route.post('/v1/payments', async (context) => {
@@ -32,7 +30,7 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
       body: bytes,
     }
     return runOnce(deps.db, request, async () => {
-      const created = await createPayment(deps, merchantId, parsePaymentBody(bytes))
+      const created = await createPayment(deps, merchantId, parseBody(paymentBody, bytes))
       const found = await loadPayment(deps, merchantId, created.payment.id)
       // Without a credential the vendor's answer is unknown: accepted, not done.
       const status = created.payment.next_action === null ? 202 : created.isNew ? 201 : 200
@@ -42,7 +40,7 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   route.get('/v1/payments/:id', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
     const found = await loadPayment(deps, merchantId, context.req.param('id'))
-    return json(show(deps, found))
+    return json(viewPayment(deps.publicUrl, found.payment, found.order))
   })
   route.post('/v1/payments/:id/close', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
@@ -62,27 +60,20 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
       }
     })
   })
+  route.post('/v1/payments/:id/query', async (context) => {
+    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const { payment } = await loadPayment(deps, merchantId, context.req.param('id'))
+    const now = deps.clock.now()
+    await askForQuery(deps.db, deps.jobs, { merchantId, paymentId: payment.id, now })
+    const found = await loadPayment(deps, merchantId, payment.id)
+    // Accepted also when one was asked for just now: that one answers this wish, too.
+    return json(viewPayment(deps.publicUrl, found.payment, found.order), 202)
+  })
   return route
 }
 
-const json = (body: string): Response =>
-  new Response(body, {
-    headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
-  })
-
-const show = (deps: GatewayDeps, { payment, order }: Found): string =>
+const show = (deps: GatewayDeps, { payment, order }: FoundPayment): string =>
   JSON.stringify(viewPayment(deps.publicUrl, payment, order))
-
-async function loadPayment(
-  deps: GatewayDeps,
-  merchantId: MerchantId,
-  text: string,
-): Promise<Found> {
-  const id = parsePaymentId(text)
-  const found = id === undefined ? undefined : await findPayment(deps.db, merchantId, id)
-  if (found === undefined) throw new Problem(404, 'payment_not_found', 'no payment has this id')
-  return found
-}
 
 /** The query confirms it: the money is known before the vendor's callback comes. */
 const queueQuery = (deps: GatewayDeps, payment: PaymentRow): Promise<void> =>
@@ -124,6 +115,6 @@ async function closePayment(deps: GatewayDeps, payment: PaymentRow): Promise<voi
       'the customer has paid; the order becomes paid shortly',
     )
   }
-  const isClosed = await closeAttempt(deps.db, payment, outcome.proof)
+  const isClosed = await closeAttempt(deps.db, payment, outcome.proof, deps.clock.now())
   if (!isClosed) throw new Problem(409, 'payment_moved', 'the payment was paid or closed meanwhile')
 }

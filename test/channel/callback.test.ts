@@ -27,6 +27,8 @@ const channelOf = (reading: CallbackReading): Channel => ({
     expiresInSecondsMax: 2,
     credentialSeconds: {},
     queryPaceSeconds: [],
+    queriesPerMinuteMax: 1,
+    closeMarginSeconds: 0,
   },
   identity: {},
   preparePayment: unused,

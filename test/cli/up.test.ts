@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { isRunning } from '#db/embedded/process'
 import { waitFor } from '../support/wait.ts'
 
 const TIMEOUT_MS = 60_000
@@ -57,6 +58,44 @@ test(
     expect((await fetch(`${gateway}/readyz`)).status).toBe(200)
     child.kill('SIGINT')
     expect(await child.exited).toBe(0)
+    expect(await fetch(`${gateway}/healthz`).catch(() => 'gone')).toBe('gone')
+  },
+  TIMEOUT_MS,
+)
+
+const line = z.object({ name: z.string(), pid: z.number(), msg: z.string() })
+
+/** Ids of the processes of this name that said that they are ready, in their order. */
+function readyPids(log: string, name: string): number[] {
+  return log.split('\n').flatMap((text) => {
+    if (!text.startsWith('{') || !text.endsWith('}')) return []
+    const parsed = line.safeParse(JSON.parse(text))
+    const isReady = parsed.success && parsed.data.msg === `${name} is ready`
+    return isReady ? [parsed.data.pid] : []
+  })
+}
+
+test(
+  'up starts a dead child again, and its children do not outlive its own kill -9',
+  async () => {
+    const child = start({ PINGZHANG_PORT: String(await freePort()) })
+    const [out, log] = [collect(child.stdout), collect(child.stderr)]
+    const { gateway } = addresses.parse(
+      JSON.parse(await waitFor('addresses', () => out.text || undefined)),
+    )
+    const alive: number[] = []
+    for (const name of ['gateway', 'worker']) {
+      const first = await waitFor(name, () => readyPids(log.text, name)[0])
+      process.kill(first, 'SIGKILL')
+      const second = await waitFor(`another ${name}`, () => readyPids(log.text, name)[1])
+      expect(log.text).toContain(`the ${name} ended with 137; it starts again`)
+      alive.push(second)
+    }
+    expect((await fetch(`${gateway}/readyz`)).status).toBe(200)
+    expect(alive.filter(isRunning)).toEqual(alive)
+    child.kill('SIGKILL')
+    await child.exited
+    await waitFor('the end of the children', () => !alive.some(isRunning) || undefined)
     expect(await fetch(`${gateway}/healthz`).catch(() => 'gone')).toBe('gone')
   },
   TIMEOUT_MS,

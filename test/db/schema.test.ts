@@ -53,7 +53,9 @@ async function describeSchema(): Promise<string> {
     WHERE schemaname = 'pingzhang' AND tablename NOT LIKE 'kysely%' ORDER BY indexname`)
   const triggers = await lines(`
     SELECT pg_get_triggerdef(oid) AS line FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text LIKE 'pingzhang.%' ORDER BY line`)
-  return `${[...columns, '', ...constraints, '', ...indexes, '', ...triggers].join('\n')}\n`
+  const all = [...columns, '', ...constraints, '', ...indexes, '', ...triggers]
+  // The months depend on today; all of them are like the table that they are parts of.
+  return `${all.filter((line) => !/transaction_log_(\d{6}|default)/.test(line)).join('\n')}\n`
 }
 
 test('the schema is the committed one', async () => {

@@ -97,7 +97,7 @@ describe('a WeChat Pay payment from code to points', () => {
   )
 
   test(
-    'CB-05 a callback before the create response: paid once, and the response does not downgrade',
+    'CB-05 a callback before the create response: paid, and never moved from there',
     async () => {
       platform.emulator.setKnobs({ callbackBeforeAnswer: true })
       const payment = await shop.buy({ userId: 'user-early', amount: 300 })
@@ -138,6 +138,8 @@ describe('a WeChat Pay payment from code to points', () => {
         .where('payment_number', '=', payment.id)
         .executeTakeFirstOrThrow()
       expect(row).toEqual({ state: 'quarantined', quarantine_reason: 'amount_differs' })
+      const view = await shop.read(payment.id)
+      expect([view.state, view.order.state]).toEqual(['pending', 'unpaid'])
       expect(platform.points.balance(userId)).toBe(0)
     },
     TIMEOUT_MS,

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
+import type { KyselyPlugin } from 'kysely'
 import { applyNotifications } from '#db/apply-notification'
 import type { ConfirmDeps } from '#db/confirm-payment'
-import { confirmPayment } from '#db/confirm-payment'
+import { PlanChanged, confirmPayment } from '#db/confirm-payment'
+import type { Trx } from '#db/database'
 import { jobsOf, openSender } from '#db/job'
 import { parsePaymentId } from '#domain/id'
 import type { PaymentFacts } from '#domain/notification'
@@ -12,6 +14,7 @@ import type { Platform } from '../support/platform.ts'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
 import { createShop } from '../support/shop.ts'
+import { waitFor } from '../support/wait.ts'
 
 const TIMEOUT_MS = 30_000
 
@@ -60,6 +63,24 @@ const factsOf = (number: string, channelPaymentId: string): PaymentFacts => ({
   currency: 'CNY',
 })
 
+/** A composition with a bug: no statement locks what it reads. */
+const withoutLocks: KyselyPlugin = {
+  transformQuery({ node }) {
+    if (node.kind !== 'SelectQueryNode') return node
+    const { endModifiers: _, ...rest } = node
+    return rest
+  },
+  transformResult: ({ result }) => Promise.resolve(result),
+}
+
+const waitForBlocked = () =>
+  waitFor('a statement that waits for a lock', async () => {
+    const { rows } = await sql`
+      SELECT 1 FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`.execute(platform.db)
+    return rows.length > 0 ? true : undefined
+  })
+
 const paidMoves = async (id: string): Promise<number> => {
   const rows = await platform.db
     .selectFrom('state_change')
@@ -84,11 +105,59 @@ describe('two that confirm the same money', () => {
     const before = await grantsOf('user-1')
     const { payment, notificationId } = await storedPayment()
     const apply = () => applyNotifications(platform.db, deps, platform.merchantId, [notificationId])
-    const counts = await Promise.all([apply(), apply(), apply(), apply()])
+    const batches = await Promise.all([apply(), apply(), apply(), apply()])
+    const counts = batches.map((batch) => batch.length)
     expect(counts.toSorted((a, b) => a - b)).toEqual([0, 0, 0, 1])
     expect(await paidMoves(payment.id)).toBe(1)
     expect((await grantsOf('user-1')) - before).toBe(1)
   })
+
+  // The first payment of an order has a second guard, the order's own state; the excess one has not.
+  test.each(['counted', 'excess'])(
+    'CB-31 where no lock holds, the old state in the condition lets one win: %s',
+    async (kind) => {
+      const userId = crypto.randomUUID()
+      const orderNumber = crypto.randomUUID()
+      const earlier = await shop.buy({ userId, orderNumber })
+      const payment =
+        kind === 'counted' ? earlier : await shop.buy({ userId, orderNumber, method: 'app' })
+      const confirmOf = (id: string) => (trx: Trx) =>
+        confirmPayment(
+          trx,
+          deps,
+          platform.merchantId,
+          [{ facts: factsOf(id, `4200${id}`), channelAccountId: platform.accountId }],
+          'query',
+        )
+      if (kind === 'excess') await platform.db.transaction().execute(confirmOf(earlier.id))
+      const confirm = confirmOf(payment.id)
+      const written = Promise.withResolvers<void>()
+      const release = Promise.withResolvers<void>()
+      const first = platform.db.transaction().execute(async (trx) => {
+        const outcomes = await confirm(trx)
+        written.resolve()
+        await release.promise
+        return outcomes
+      })
+      await written.promise
+      // The second one has read "pending" and decided to pay; only its UPDATE meets the first one.
+      const lockless = platform.db.withPlugin(withoutLocks)
+      const second = lockless.transaction().execute(confirm)
+      const lost = second.then(
+        () => 'paid twice',
+        (error: unknown) => error,
+      )
+      await waitForBlocked()
+      release.resolve()
+      expect((await first).map(({ decision }) => decision.kind)).toEqual(['pay'])
+      expect(await lost).toBeInstanceOf(PlanChanged)
+      const again = await platform.db.transaction().execute(confirm)
+      expect(again.map(({ decision }) => decision.kind)).toEqual(['already_paid'])
+      expect((await shop.read(payment.id)).disposition).toBe(kind)
+      expect(await paidMoves(payment.id)).toBe(1)
+      expect(await grantsOf(userId)).toBe(1)
+    },
+  )
 
   test('F125 callback and query at once: one move, one grant', async () => {
     const before = await grantsOf('user-1')
@@ -150,9 +219,8 @@ describe('a handler that fails', () => {
     expect(row.body.length).toBeGreaterThan(0)
     expect(row.due_at).not.toBeNull()
     expect((await shop.read(payment.id)).state).toBe('pending')
-    expect(await applyNotifications(platform.db, deps, platform.merchantId, [notificationId])).toBe(
-      1,
-    )
+    const again = await applyNotifications(platform.db, deps, platform.merchantId, [notificationId])
+    expect(again.length).toBe(1)
     expect((await shop.read(payment.id)).state).toBe('paid')
   })
 
@@ -184,22 +252,5 @@ describe('news that is not success', () => {
       .execute((trx) => confirmPayment(trx, deps, platform.merchantId, claims, 'callback'))
     expect(outcomes.map(({ decision }) => decision.kind)).toEqual(['ask_vendor', 'pay'])
     expect((await shop.read(payment.id)).state).toBe('paid')
-  })
-})
-
-describe('the vendor away', () => {
-  test('CB-28 with its host unreachable a known serial still verifies and is stored', async () => {
-    const payment = await shop.buy()
-    platform.emulator.setKnobs({ silence: true })
-    const outcome = platform.emulator.pay(payment.id)
-    if (outcome.kind !== 'paid') throw new Error('the customer could not pay')
-    await outcome.done
-    platform.emulator.resetKnobs()
-    const rows = await platform.db
-      .selectFrom('notification')
-      .select('state')
-      .where('payment_number', '=', payment.id)
-      .execute()
-    expect(rows.map((row) => row.state)).toEqual(['received'])
   })
 })

@@ -67,6 +67,7 @@ test(
     const sales = makeSales(PAYMENTS)
     stage = await startStage({ gatewayEntry: 'gateway/main.ts', sales })
     const { db, gateway, worker, postgres, points } = stage
+    if (worker === undefined) throw new Error('this stage has a worker')
     points.setKnobs({ mode: 'commit_then_500', times: UNANSWERED_GRANTS })
     const vendor = send(stage, sales.slice(0, -UNPAID))
     const victims = [

@@ -8,8 +8,63 @@ const REQUIRED = [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 20, 21,
 
 /** Cases without a test yet, with the reason. An entry that has a test must go. */
 const WITHOUT_TEST: Readonly<Record<number, string>> = {
-  2: 'killed at random moments by the crash flow; a kill at every await needs failpoints',
   6: 'merchant events are not built yet',
+}
+
+interface Part {
+  readonly part: string
+  readonly reason: string
+}
+
+/**
+ * Parts of a case's assertion that its tests do not hold word for word: built later, or decided otherwise by
+ * `payment-rules.md`, which wins over `peers.md`. Every other part stands in a test of the case's name.
+ */
+const PARTS: Readonly<Record<number, readonly Part[]>> = {
+  4: [{ part: '1 merchant event', reason: 'merchant events are not built yet' }],
+  8: [
+    {
+      part: 'the exception list',
+      reason: 'open cases are rows; the console that lists them is later',
+    },
+    {
+      part: 'alerts',
+      reason: 'a line of warning; the counter for alert rules comes with /metrics',
+    },
+  ],
+  9: [
+    {
+      part: 'is refused',
+      reason:
+        'payment rules 2: genuine news is stored and acknowledged; the move to paid is refused',
+    },
+  ],
+  11: [
+    {
+      part: 'HMAC with empty key is rejected',
+      reason: 'no channel verifies by HMAC; an empty key of any purpose is no key at all',
+    },
+  ],
+  15: [
+    {
+      part: 'counted separately',
+      reason: 'by the reason in row and log; the counter is of /metrics',
+    },
+  ],
+  16: [{ part: 'metric', reason: 'the worker measures and warns; the gauge comes with /metrics' }],
+  20: [{ part: 'CSV', reason: 'bills are not built yet' }],
+  28: [
+    {
+      part: 'unknown serial ⇒ stored as pending',
+      reason: 'payment rules 2, check 5: refused, one background refresh, the vendor repeats it',
+    },
+  ],
+  30: [
+    {
+      part: 'deep JSON refused',
+      reason: 'payment rules 2, check 8: forged it is refused, genuine it is a row for a person',
+    },
+  ],
 }
 
 const name = (number: number): string => `CB-${String(number).padStart(2, '0')}`
@@ -30,4 +85,11 @@ test('every case of callback intake has a test that names it, or a reason', () =
 test('no reason outlives its case', () => {
   const outlived = Object.keys(WITHOUT_TEST).filter((number) => isTested(Number(number)))
   expect(outlived).toEqual([])
+})
+
+test('a part that is left out is a part of a case that has tests', () => {
+  const odd = Object.keys(PARTS).filter(
+    (number) => !REQUIRED.includes(Number(number)) || !isTested(Number(number)),
+  )
+  expect(odd).toEqual([])
 })

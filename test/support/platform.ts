@@ -41,6 +41,8 @@ export interface PlatformOptions {
   readonly clock?: Clock
   readonly hasWorker?: boolean
   readonly commitWith?: GatewayOptions['commitWith']
+  /** Addresses of more vendors than the one that comes with the platform. */
+  readonly localHosts?: readonly string[]
 }
 
 /** The whole platform in this process, with real HTTP between its parts. */
@@ -83,7 +85,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const apiKey = (await createApiKey(db, merchantId, 'test')).reveal()
   const port = await freePort()
   const publicUrl = `http://127.0.0.1:${port}`
-  const localHosts = [new URL(emulator.url).host, `127.0.0.1:${port}`]
+  const localHosts = [
+    new URL(emulator.url).host,
+    `127.0.0.1:${port}`,
+    ...(options.localHosts ?? []),
+  ]
   const accountId = await addWechatPay(db, merchantId, keys, emulator.url, 'WeChat Pay')
   const shared = {
     databaseUrl: options.databaseUrl,
@@ -107,6 +113,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       : await startWorker({
           ...shared,
           pointsUrl: points.url,
+          publicUrl,
           retrySeconds: 1,
           querySeconds: 2,
           pollingSeconds: 0.5,

@@ -12,6 +12,17 @@ const paymentView = z.object({
 
 export type PaymentView = z.infer<typeof paymentView>
 
+const refundView = z.object({
+  id: z.string(),
+  state: z.string(),
+  origin: z.string(),
+  amount: z.number(),
+  points_taken_back: z.number(),
+  refusal_code: z.string().nullable(),
+})
+
+export type RefundView = z.infer<typeof refundView>
+
 export interface Purchase {
   readonly method?: string
   readonly amount?: number
@@ -68,5 +79,24 @@ export function createShop(platform: Pick<Platform, 'gateway' | 'apiKey'>) {
       timeoutMs,
     )
 
-  return { headers, post, bodyOf, buy, read, waitForState }
+  const askRefund = (payment: string, body: unknown, idempotencyKey: string): Promise<Response> =>
+    fetch(`${platform.gateway.url}/v1/payments/${payment}/refunds`, {
+      method: 'POST',
+      headers: { ...headers, 'idempotency-key': idempotencyKey },
+      body: JSON.stringify(body),
+    })
+
+  async function refund(payment: string, amount: number): Promise<RefundView> {
+    const response = await askRefund(payment, { amount }, crypto.randomUUID())
+    const text = await response.text()
+    if (!response.ok) throw new Error(`refund answered ${response.status}: ${text}`)
+    return refundView.parse(JSON.parse(text))
+  }
+
+  async function readRefund(id: string): Promise<RefundView> {
+    const response = await fetch(`${platform.gateway.url}/v1/refunds/${id}`, { headers })
+    return refundView.parse(await response.json())
+  }
+
+  return { headers, post, bodyOf, buy, read, waitForState, askRefund, refund, readRefund }
 }

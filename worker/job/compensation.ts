@@ -1,8 +1,9 @@
 import { findOverdueGrants, findUnappliedNotifications, repairGrants } from '#db/compensation'
-import type { CompensationJob } from '#domain/job'
+import type { CompensationJob, RefundJob } from '#domain/job'
 import { addMs } from '#domain/time'
 import type { WorkerDeps } from '../deps.ts'
 import { runOrderStatus } from './order-status.ts'
+import { loadRefund, queueRefund } from '../refund.ts'
 import { runPointsAward } from './points-award.ts'
 
 const MS_PER_SECOND = 1000
@@ -25,4 +26,16 @@ export async function runCompensation(
   const overdueSince = addMs(deps.clock.now(), -deps.retrySeconds * MS_PER_SECOND)
   const grants = await findOverdueGrants(deps.db, job, overdueSince)
   for (const grantId of grants) await runPointsAward(deps, { merchantId, grantId }, signal)
+  for (const refundId of job.refundIds ?? []) await wakeRefund(deps, { merchantId, refundId })
+}
+
+/** Never sent: send. Sent or accepted: ask. The two are never mixed up (RF-07). */
+async function wakeRefund(deps: WorkerDeps, job: RefundJob): Promise<void> {
+  const known = await loadRefund(deps.db, job)
+  if (known === undefined) return
+  await queueRefund(
+    deps,
+    known.refund.state === 'requested' ? 'refund-submit' : 'refund-query',
+    job,
+  )
 }

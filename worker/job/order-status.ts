@@ -1,4 +1,5 @@
 import { applyNotifications } from '#db/apply-notification'
+import { applyRefundNotification, findRefundNews } from '#db/apply-refund-notification'
 import { CONFIRM_PAYMENTS_MAX, PlanChanged } from '#db/confirm-payment'
 import type { OrderStatusJob } from '#domain/job'
 import type { NotificationId } from '#domain/id'
@@ -16,11 +17,34 @@ const RERUN_CODES = new Set(['40001', '40P01', '55P03', '23505'])
 export async function runOrderStatus(deps: WorkerDeps, job: OrderStatusJob): Promise<void> {
   for (const ids of chunks(job.notificationIds, CONFIRM_PAYMENTS_MAX)) {
     try {
-      await applyNotifications(deps.db, deps, job.merchantId, ids)
+      await apply(deps, job, ids)
     } catch (error) {
       if (ids.length === 1 && !isRerun(error)) throw error
       await applyApart(deps, job, ids)
     }
+  }
+  // After the payments: news of both may have come together.
+  for (const id of await findRefundNews(deps.db, job.merchantId, job.notificationIds)) {
+    await applyRefundNotification(deps.db, deps, job.merchantId, id)
+  }
+}
+
+/** What is quarantined has a case; the line is for whoever is to be woken by it. */
+async function apply(
+  deps: WorkerDeps,
+  { merchantId }: OrderStatusJob,
+  ids: readonly NotificationId[],
+): Promise<void> {
+  for (const applied of await applyNotifications(deps.db, deps, merchantId, ids)) {
+    if (applied.quarantineReason === undefined) continue
+    deps.log.warn(
+      {
+        notification: applied.id,
+        payment: applied.paymentNumber,
+        reason: applied.quarantineReason,
+      },
+      'notification quarantined: a case is open',
+    )
   }
 }
 
@@ -32,7 +56,7 @@ async function applyApart(
   const errors: unknown[] = []
   for (const id of ids) {
     try {
-      await applyNotifications(deps.db, deps, job.merchantId, [id])
+      await apply(deps, job, [id])
     } catch (error) {
       errors.push(error)
     }

@@ -1,4 +1,4 @@
-import { beginGrant, finishGrant, refuseGrant } from '#db/points'
+import { beginGrant, finishGrant, refuseGrant, shortenGrant } from '#db/points'
 import { unreachable } from '#domain/assert'
 import type { PointsAwardJob } from '#domain/job'
 import { addMs } from '#domain/time'
@@ -7,7 +7,10 @@ import type { WorkerDeps } from '../deps.ts'
 
 const MS_PER_SECOND = 1000
 
-/** Awards an order's points once. Marked as sent before the call; a time-out is unknown and repeated. */
+/**
+ * Gives an order's points, or takes them back, once. Marked as sent before the call; a time-out is unknown and
+ * repeated. A take-back waits for its grant: the sweeper comes back.
+ */
 export async function runPointsAward(
   deps: WorkerDeps,
   job: PointsAwardJob,
@@ -16,12 +19,14 @@ export async function runPointsAward(
   const dueAt = addMs(deps.clock.now(), deps.retrySeconds * MS_PER_SECOND)
   const grant = await beginGrant(deps.db, job.merchantId, job.grantId, dueAt)
   if (grant === undefined) return
-  const outcome = await deps.points.grant(grant, signal)
+  const outcome = await deps.points.send(grant, signal)
   switch (outcome.kind) {
-    case 'granted':
+    case 'done':
       return finishGrant(deps.db, grant)
     case 'refused':
       return refuseGrant(deps.db, grant, outcome.reason)
+    case 'short':
+      return shortenGrant(deps.db, grant)
     case 'unknown':
       throw new TryAgain(`points for ${grant.id}: ${outcome.cause}`)
     default:

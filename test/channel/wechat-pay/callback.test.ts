@@ -12,9 +12,11 @@ import {
   envelopeOf,
   fixtureHeaders,
   keyOf,
+  mchid,
   notifiedAt,
   orderOf,
   payment,
+  paymentId,
   read,
   readPayment,
   seal,
@@ -40,27 +42,60 @@ describe('reading', () => {
     })
   })
 
-  test('reads the refund notification of the dossier (D2) as other news', async () => {
+  test('wechatpay checklist 62: the refund notice of the dossier (D2) is read from refund_status', async () => {
     const { refund } = fixture
     const built = buildChannel({ seconds: Number(refund.timestamp) })
     const reading = await read(refund.body, fixtureHeaders(refund), built)
     expect(contentOf(reading).facts).toEqual({
-      kind: 'other',
-      eventType: 'REFUND.SUCCESS',
+      kind: 'refund',
       paymentNumber: 'DEMO20260314000001',
+      refundNumber: 'DEMOR20260314000001',
+      identity: { mchid: '1900000109' },
+      refundState: 'succeeded',
+      refundStateText: 'SUCCESS',
+      channelRefundId: '50300002602026031412345678901',
+      amountMinor: 3000n,
+      refundedAt: expect.any(Date),
     })
   })
 
   test.each([
-    'REFUND.SUCCESS',
-    'REFUND.ABNORMAL',
-    'REFUND.CLOSED',
-    'PAYSCORE.USER_PAID',
-    'TRANSACTION.FAIL',
-  ])('wechatpay checklist 55: %s is other news, whatever the route', async (eventType) => {
-    const facts = contentOf(await read(envelopeOf(orderOf(), { eventType }))).facts
-    expect(facts).toMatchObject({ kind: 'other', eventType })
+    ['REFUND.SUCCESS', 'SUCCESS', 'succeeded'],
+    ['REFUND.ABNORMAL', 'ABNORMAL', 'abnormal'],
+    ['REFUND.CLOSED', 'CLOSED', 'refused'],
+    ['REFUND.SUCCESS', 'NEW_WORD', 'unknown'],
+  ])(
+    'wechatpay checklist 55: %s with %s is a refund that is %s',
+    async (eventType, word, state) => {
+      const refund = {
+        mchid,
+        out_trade_no: paymentId,
+        out_refund_no: 'r1',
+        refund_id: '503',
+        refund_status: word,
+        amount: { total: 100, refund: 30, payer_total: 90, payer_refund: 27 },
+      }
+      const reading = await read(envelopeOf(JSON.stringify(refund), { eventType }))
+      expect(contentOf(reading).facts).toMatchObject({
+        kind: 'refund',
+        refundState: state,
+        amountMinor: 30n,
+      })
+    },
+  )
+
+  test('a refund event that holds no refund is kept for a person', async () => {
+    const reading = await read(envelopeOf(orderOf(), { eventType: 'REFUND.SUCCESS' }))
+    expect(contentOf(reading).facts).toMatchObject({ kind: 'unreadable' })
   })
+
+  test.each(['PAYSCORE.USER_PAID', 'TRANSACTION.FAIL'])(
+    'wechatpay checklist 55: %s is other news, whatever the route',
+    async (eventType) => {
+      const facts = contentOf(await read(envelopeOf(orderOf(), { eventType }))).facts
+      expect(facts).toMatchObject({ kind: 'other', eventType })
+    },
+  )
 
   test('wechatpay checklist 25: missing, null and empty associated data are the same', async () => {
     const sealed = {

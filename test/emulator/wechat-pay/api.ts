@@ -1,23 +1,28 @@
 import { z } from 'zod'
 
 import { parseJson } from '../config.ts'
+import { formatChinaTime } from '../core/china-time.ts'
+import type { FaultPanel } from '../core/knobs.ts'
+import { newNonce } from '../core/random.ts'
+import type { ApiRequest } from '../core/server.ts'
 import type { Answer } from './answer.ts'
 import { ERROR_NUMBER, noContent, ok, orderMissing, parameterError, problem } from './answer.ts'
-import type { ApiRequest, EmulatedMerchant } from './authorization.ts'
-import { formatChinaTime } from './china-time.ts'
-import { newNonce, sealText } from './crypto.ts'
+import type { EmulatedMerchant } from './authorization.ts'
+import { sealText } from './crypto.ts'
 import type { VendorKeys } from './keys.ts'
-import type { FaultPanel } from './knobs.ts'
+import type { Knobs } from './knobs.ts'
 import type { EmulatedOrder } from './order.ts'
 import { orderObject } from './order.ts'
 import type { OrderBook } from './order-book.ts'
 import { prepay } from './prepay.ts'
 import type { Product } from './prepay-body.ts'
+import type { RefundDeps } from './refund.ts'
+import { createRefund, findRefund } from './refund.ts'
 import { PRODUCTS } from './prepay-body.ts'
 
-export interface ApiDeps {
+export interface ApiDeps extends RefundDeps {
   readonly book: OrderBook
-  readonly panel: FaultPanel
+  readonly panel: FaultPanel<Knobs>
   readonly keys: VendorKeys
   readonly now: () => Date
   /** Merchants since 2024 own none: the endpoint answers 404 (dossier 1.6). */
@@ -31,10 +36,13 @@ export type Route =
   | { readonly kind: 'query_id'; readonly transactionId: string }
   | { readonly kind: 'close'; readonly outTradeNo: string }
   | { readonly kind: 'certificates' }
+  | { readonly kind: 'refund' }
+  | { readonly kind: 'query_refund'; readonly outRefundNo: string }
   | { readonly kind: 'unknown_path' }
   | { readonly kind: 'wrong_method' }
 
 const BASE = '/v3/pay/transactions/'
+const REFUNDS = '/v3/refund/domestic/refunds'
 const JSON_TYPE = /^application\/json\b/i
 const DAY_MS = 24 * 3600 * 1000
 
@@ -46,10 +54,14 @@ export function readRoute(method: string, path: string): Route {
 }
 
 /** Whether the request changes the vendor's books. */
-export const isWriting = ({ kind }: Route): boolean => kind === 'prepay' || kind === 'close'
+export const isWriting = ({ kind }: Route): boolean =>
+  kind === 'prepay' || kind === 'close' || kind === 'refund'
 
 function findRoute(path: string): Route | undefined {
   if (path === '/v3/certificates') return { kind: 'certificates' }
+  if (path === REFUNDS) return { kind: 'refund' }
+  const refund = path.startsWith(`${REFUNDS}/`) ? path.slice(REFUNDS.length + 1) : ''
+  if (refund !== '') return { kind: 'query_refund', outRefundNo: decodeSegment(refund) }
   if (!path.startsWith(BASE)) return undefined
   const [first, second, third, ...rest] = path.slice(BASE.length).split('/')
   if (first === undefined || rest.length > 0) return undefined
@@ -95,6 +107,10 @@ export function handleRoute(
       )
     case 'certificates':
       return certificates(deps, merchant)
+    case 'refund':
+      return createRefund(deps, merchant, request.body)
+    case 'query_refund':
+      return findRefund(deps, merchant, route.outRefundNo)
     case 'unknown_path':
     case 'wrong_method':
       throw new Error(`expected a route that can be handled, got ${route.kind}`)

@@ -1,6 +1,7 @@
+import { isSignedBy } from '../core/rsa.ts'
+import type { ApiRequest } from '../core/server.ts'
 import type { Answer } from './answer.ts'
 import { signError, unauthenticated } from './answer.ts'
-import { verifyText } from './crypto.ts'
 
 /** A merchant as the vendor knows it. */
 export interface EmulatedMerchant {
@@ -9,17 +10,6 @@ export interface EmulatedMerchant {
   readonly merchantCertificateSerial: string
   readonly merchantPublicKeyPem: string
   readonly apiV3Key: string
-}
-
-/** A request as it arrived: the target and the body byte for byte. */
-export interface ApiRequest {
-  readonly method: string
-  /** Path and query as sent. */
-  readonly target: string
-  readonly path: string
-  readonly query: URLSearchParams
-  readonly headers: Headers
-  readonly body: string
 }
 
 export type Authorization =
@@ -82,7 +72,8 @@ function checkSignature(
 ): Authorization {
   const { method, target, body } = request
   const message = `${method}\n${target}\n${parameters.timestamp}\n${parameters.nonce_str}\n${body}\n`
-  if (verifyText(merchant.merchantPublicKeyPem, message, parameters.signature)) {
+  const { signature } = parameters
+  if (isSignedBy(merchant.merchantPublicKeyPem, { message, signature })) {
     return { kind: 'accepted', merchant }
   }
   return refuse('错误的签名，导致验签失败', {

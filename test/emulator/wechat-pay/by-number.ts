@@ -1,10 +1,10 @@
-import type { Delivery } from '../delivery-log.ts'
+import type { Delivery } from '../core/delivery-log.ts'
 import type { WechatPayEmulator } from './emulator.ts'
 import type { Forgery } from './forge.ts'
 
 /** The sends about one payment, by our own number. */
-export const deliveriesFor = (emulator: WechatPayEmulator, number: string): Delivery[] =>
-  emulator.deliveries().filter((delivery) => delivery.outTradeNo === number)
+export const deliveriesFor = (emulator: WechatPayEmulator, number: string): readonly Delivery[] =>
+  emulator.deliveriesFor(number)
 
 /** Sends a forged callback about one payment, by our own number. */
 export const sendForgery = (

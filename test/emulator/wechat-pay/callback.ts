@@ -1,5 +1,6 @@
-import { formatChinaTime } from './china-time.ts'
-import { newNonce, sealText } from './crypto.ts'
+import { formatChinaTime } from '../core/china-time.ts'
+import { newNonce } from '../core/random.ts'
+import { sealText } from './crypto.ts'
 import type { VendorKeys } from './keys.ts'
 import type { SerialMode, SignatureStyle } from './vendor-signature.ts'
 import { vendorSignatureHeaders } from './vendor-signature.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
-import { parseJson } from '../config.ts'
-import type { ApiRequest } from './authorization.ts'
+import type { ControlActions } from '../core/control.ts'
+import { controlFound, controlMissing } from '../core/control.ts'
 import { FORGERIES } from './forge.ts'
 import { orderObject } from './order.ts'
 import type { WechatPayVendor } from './vendor.ts'
@@ -39,65 +39,30 @@ const callbackBody = z.strictObject({
 
 const orderBody = z.strictObject({ outTradeNo: number, mchid: z.string().exactOptional() })
 
-type Action = (vendor: WechatPayVendor, body: unknown) => Response | Promise<Response>
-
-const found = (value: unknown): Response => Response.json(value)
-const missing = (): Response => Response.json({ error: 'no such order' }, { status: 404 })
-
-/** The control panel: what the buyer does and what goes wrong. Keys are `METHOD name`. */
-const actions: Readonly<Record<string, Action>> = {
-  'GET health': () => found({ ok: true }),
-  'GET knobs': (vendor) => found(vendor.panel.get()),
-  'POST knobs': (vendor, body) => found(vendor.panel.set(body)),
-  'DELETE knobs': (vendor) => found(vendor.panel.reset()),
-  'GET log': (vendor) =>
-    found({ deliveries: vendor.deliveries.list(), requests: vendor.requests.list() }),
-  'GET orders': (vendor) => found({ orders: vendor.book.list().map(orderView) }),
-  'POST pay': pay,
-  'POST resend': resend,
-  'POST forge': forge,
-  'POST callback': async (vendor, body) =>
-    found(await vendor.sendCallback(callbackBody.parse(body))),
-  'POST refund-state': (vendor, body) => {
+/** What the buyer does, and what is sent: beside the actions that all emulators have. */
+export const controlActions = (vendor: WechatPayVendor): ControlActions => ({
+  'GET orders': () => controlFound({ orders: vendor.book.list().map(orderView) }),
+  'POST pay': (body) => pay(vendor, body),
+  'POST forge': (body) => forge(vendor, body),
+  'POST callback': async (body) =>
+    controlFound(await vendor.sendCallback(callbackBody.parse(body))),
+  'POST refund-state': (body) => {
     const { outTradeNo, mchid } = orderBody.parse(body)
-    return vendor.markRefunded(outTradeNo, mchid) ? found({ ok: true }) : missing()
+    return vendor.markRefunded(outTradeNo, mchid) ? controlFound({ ok: true }) : controlMissing()
   },
-}
-
-/** Answers 404 for an unknown action and 400 for a body that it cannot read. */
-export async function handleControl(
-  vendor: WechatPayVendor,
-  request: ApiRequest,
-  name: string,
-): Promise<Response> {
-  const action = actions[`${request.method} ${name}`]
-  if (action === undefined) return Response.json({ error: 'no such action' }, { status: 404 })
-  try {
-    return await action(vendor, parseJson(request.body))
-  } catch (error) {
-    if (!(error instanceof z.ZodError)) throw error
-    return Response.json({ error: z.prettifyError(error) }, { status: 400 })
-  }
-}
+})
 
 function pay(vendor: WechatPayVendor, body: unknown): Response {
   const { outTradeNo, ...options } = payBody.parse(body)
   const result = vendor.pay(outTradeNo, options)
   if (result.kind === 'refused') return Response.json(result, { status: 409 })
   const { kind, eventId, transactionId } = result
-  return found({ kind, eventId, transactionId })
-}
-
-async function resend(vendor: WechatPayVendor, body: unknown): Promise<Response> {
-  const campaign = vendor.resend(orderBody.parse(body).outTradeNo)
-  if (campaign === undefined) return missing()
-  await campaign.first
-  return found({ ok: true })
+  return controlFound({ kind, eventId, transactionId })
 }
 
 async function forge(vendor: WechatPayVendor, body: unknown): Promise<Response> {
   const delivery = await vendor.forge(forgeBody.parse(body))
-  return delivery === undefined ? missing() : found(delivery)
+  return delivery === undefined ? controlMissing() : controlFound(delivery)
 }
 
 function orderView(

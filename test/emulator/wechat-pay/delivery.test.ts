@@ -143,7 +143,7 @@ describe('what goes wrong on the way', () => {
     }
     await merchant.emulator.idle()
     const sent = merchant.emulator.deliveries().slice(-3)
-    expect(sent.map(({ outTradeNo }) => outTradeNo)).toEqual(numbers.toReversed())
+    expect(sent.map(({ orderNumber }) => orderNumber)).toEqual(numbers.toReversed())
   })
 
   test('claims a wrong amount once, with a genuine signature', async () => {
@@ -170,7 +170,7 @@ describe('what goes wrong on the way', () => {
     const outTradeNo = `FORGE_${forgery}`
     await merchant.prepay(outTradeNo)
     const sent = await merchant.emulator.forge({ forgery, outTradeNo, amount: 1 })
-    expect(sent).toMatchObject({ kind: 'forged', outTradeNo })
+    expect(sent).toMatchObject({ kind: 'forged', orderNumber: outTradeNo })
     const callback = merchant.received.at(-1)
     const ageSeconds = Date.now() / 1000 - Number(callback?.headers.get('wechatpay-timestamp'))
     const isBelievable =

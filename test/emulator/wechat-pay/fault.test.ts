@@ -93,7 +93,7 @@ describe('the control panel over HTTP', () => {
     const { value } = await control('GET', 'log')
     expect(value).toMatchObject({ requests: expect.any(Array), deliveries: expect.any(Array) })
     expect(merchant.emulator.deliveries().at(-1)).toMatchObject({
-      outTradeNo: 'CONTROL1',
+      orderNumber: 'CONTROL1',
       acknowledged: true,
     })
     expect((await control('GET', 'orders')).value).toMatchObject({

@@ -1,6 +1,6 @@
-import type { Delivery } from '../delivery-log.ts'
-import type { CallbackEvent, DeliveryDesk, Parcel } from './delivery-desk.ts'
-import { newNonce } from './crypto.ts'
+import type { Parcel } from '../core/courier.ts'
+import { newNonce } from '../core/random.ts'
+import type { WechatPayCourier, WechatPayEvent } from './courier.ts'
 import type { SerialMode, SignatureStyle } from './vendor-signature.ts'
 
 /** The ways to make a callback that must not be believed. */
@@ -25,19 +25,19 @@ export type Forgery = (typeof FORGERIES)[number]
 const API_KEY_CHARACTERS = 32
 const STALE_MS = 6 * 60_000
 
-/** Sends one forged callback, once, and tells how the merchant took it. */
-export function sendForgery(
-  desk: DeliveryDesk,
-  event: CallbackEvent,
+/** Makes one forged callback; the caller sends it. */
+export function forgeParcel(
+  courier: WechatPayCourier,
+  event: WechatPayEvent,
   how: { readonly forgery: Forgery; readonly serialMode: SerialMode; readonly rogueKeyPem: string },
-): Promise<Delivery> {
+): Parcel {
   const { forgery, serialMode } = how
   const style = styleOf(forgery, how.rogueKeyPem)
   const sealed =
     forgery === 'wrong_api_key' ? { ...event, apiV3Key: newNonce(API_KEY_CHARACTERS) } : event
   const ageMs = forgery === 'stale' ? STALE_MS : 0
-  const parcel = desk.parcel(sealed, { attempt: 1, style, serialMode, ageMs })
-  return desk.send({ ...spoil(parcel, forgery), kind: 'forged' })
+  const parcel = courier.parcel(sealed, { style, serialMode, ageMs })
+  return { ...spoil(parcel, forgery), kind: 'forged' }
 }
 
 function styleOf(forgery: Forgery, privateKeyPem: string): SignatureStyle {
@@ -49,14 +49,12 @@ function styleOf(forgery: Forgery, privateKeyPem: string): SignatureStyle {
 }
 
 function spoil(parcel: Parcel, forgery: Forgery): Parcel {
-  const { signed } = parcel
   if (forgery === 'tampered') {
-    return { ...parcel, signed: { ...signed, body: signed.body.replace('"id":"', '"id":"x') } }
+    return { ...parcel, body: parcel.body.toString().replace('"id":"', '"id":"x') }
   }
   if (forgery === 'unknown_serial') {
     const keySerial = 'PUB_KEY_ID_0000000000000000000000000000'
-    const headers = { ...signed.headers, 'Wechatpay-Serial': keySerial }
-    return { ...parcel, keySerial, signed: { ...signed, headers } }
+    return { ...parcel, keySerial, headers: { ...parcel.headers, 'Wechatpay-Serial': keySerial } }
   }
   return parcel
 }

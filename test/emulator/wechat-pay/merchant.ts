@@ -1,7 +1,9 @@
 import { z } from 'zod'
 
 import { parseJson } from '../config.ts'
-import { newNonce, openText, signText, verifyText } from './crypto.ts'
+import { newNonce } from '../core/random.ts'
+import { isSignedBy, signMessage } from '../core/rsa.ts'
+import { openText } from './crypto.ts'
 import type { WechatPayEmulator, WechatPayEmulatorOptions } from './emulator.ts'
 import { startWechatPayEmulator } from './emulator.ts'
 import type { WechatPayKeys } from './keys.ts'
@@ -127,7 +129,7 @@ async function callApi(
   const nonce = newNonce(32)
   const signed = call.signedBody ?? body
   const message = `${call.method}\n${call.target}\n${timestamp}\n${nonce}\n${signed}\n`
-  const signature = signText(keys.merchant.privateKeyPem, message)
+  const signature = signMessage(keys.merchant.privateKeyPem, message)
   const serial = keys.merchant.certificateSerial
   const authorization = `WECHATPAY2-SHA256-RSA2048 mchid="${MCHID}",nonce_str="${nonce}",signature="${signature}",timestamp="${timestamp}",serial_no="${serial}"`
   const response = await fetch(url + call.target, {
@@ -158,7 +160,8 @@ export function isVendorSigned(keys: WechatPayKeys, headers: Headers, body: stri
     [vendor.certificateSerial, vendor.certificatePem],
   ])
   const key = keyBySerial.get(serial)
-  return key !== undefined && verifyText(key, `${timestamp}\n${nonce}\n${body}\n`, signature)
+  const message = `${timestamp}\n${nonce}\n${body}\n`
+  return key !== undefined && isSignedBy(key, { message, signature })
 }
 
 const envelopeSchema = z.object({

@@ -1,6 +1,5 @@
-import { randomInt } from 'node:crypto'
-
-import { chinaDigits, formatChinaTime } from './china-time.ts'
+import { chinaDigits, formatChinaTime } from '../core/china-time.ts'
+import { newDigits } from '../core/random.ts'
 import type { PrepayBody, Product } from './prepay-body.ts'
 
 export type TradeState = 'NOTPAY' | 'SUCCESS' | 'CLOSED' | 'REFUND'
@@ -62,10 +61,7 @@ export function isRepeat(order: EmulatedOrder, product: Product, body: PrepayBod
 }
 
 /** `4200`, the moment in China, and ten digits of chance: 28 digits in all. */
-export function newTransactionId(now: Date): string {
-  const chance = Array.from({ length: 10 }, () => String(randomInt(10))).join('')
-  return `4200${chinaDigits(now)}${chance}`
-}
+export const newTransactionId = (now: Date): string => `4200${chinaDigits(now)}${newDigits(10)}`
 
 /** The order as a callback would show it if it were paid: a paid one as it is. */
 export function claimSuccess(order: EmulatedOrder, now: Date): EmulatedOrder {

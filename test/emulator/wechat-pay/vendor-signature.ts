@@ -1,4 +1,5 @@
-import { newNonce, signText } from './crypto.ts'
+import { newNonce } from '../core/random.ts'
+import { signMessage } from '../core/rsa.ts'
 import type { VendorKeys } from './keys.ts'
 
 /** Which of the vendor's two keys signs. */
@@ -44,7 +45,7 @@ export function vendorSignatureHeaders(input: VendorSignatureInput): Record<stri
   const nonce = input.nonce ?? newNonce(NONCE_CHARACTERS)
   const key =
     style.kind === 'rogue_key' ? style.privateKeyPem : privateKeyOf(input.keys, input.serialMode)
-  const signature = signText(key, `${timestamp}\n${nonce}\n${input.body}\n`)
+  const signature = signMessage(key, `${timestamp}\n${nonce}\n${input.body}\n`)
   return {
     'Wechatpay-Timestamp': timestamp,
     'Wechatpay-Nonce': nonce,

@@ -1,36 +1,39 @@
-import { AppendLog } from '../append-log.ts'
-import type { Delivery } from '../delivery-log.ts'
+import { z } from 'zod'
+
+import type { Campaign } from '../core/delivery-desk.ts'
+import type { Delivery } from '../core/delivery-log.ts'
+import type { EmulatorOptions } from '../core/emulator.ts'
+import { EmulatorCore } from '../core/emulator.ts'
+import { FaultPanel } from '../core/knobs.ts'
 import type { EmulatedMerchant } from './authorization.ts'
-import type { CallbackEvent, Campaign } from './delivery-desk.ts'
-import { DeliveryDesk } from './delivery-desk.ts'
+import type { WechatPayEvent } from './courier.ts'
+import { WechatPayCourier } from './courier.ts'
 import type { Forgery } from './forge.ts'
-import { sendForgery } from './forge.ts'
+import { forgeParcel } from './forge.ts'
 import type { VendorKeys } from './keys.ts'
-import { FaultPanel } from './knobs.ts'
+import type { Knobs } from './knobs.ts'
+import { knobsSchema } from './knobs.ts'
 import type { EmulatedOrder } from './order.ts'
 import { claimSuccess, orderObject } from './order.ts'
 import type { PayMove, PayOptions } from './order-book.ts'
 import { OrderBook } from './order-book.ts'
+import type { RefundStatus } from './refund.ts'
+import { RefundBook, refundNotice } from './refund.ts'
 import type { SerialMode } from './vendor-signature.ts'
-
-/** One API request as the vendor saw it. `status` is `null` if it was never answered. */
-export interface RequestEntry {
-  readonly method: string
-  readonly target: string
-  readonly status: number | null
-  readonly code: string | null
-  readonly at: string
-}
 
 export interface VendorSettings {
   readonly merchants: readonly EmulatedMerchant[]
   readonly keys: VendorKeys
   readonly rogueKeyPem: string
-  readonly now: () => Date
-  readonly retryDelaysMs: readonly number[]
-  readonly answerWithinMs: number
-  readonly deliveryLogPath: string | undefined
+  readonly options: EmulatorOptions
 }
+
+/** The vendor's schedule in seconds (dossier 4.5). */
+export const RETRY_SCHEDULE_SECONDS = [
+  15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600,
+] as const
+
+const ANSWER_WITHIN_MS = 5_000
 
 export type PayResult =
   | ({
@@ -71,18 +74,27 @@ export interface CallbackRequest {
 /** The vendor's business: its books, its callbacks, its fault panel. No HTTP server. */
 export class WechatPayVendor {
   readonly settings: VendorSettings
-  readonly panel = new FaultPanel()
+  readonly panel = new FaultPanel(knobsSchema)
+  readonly core: EmulatorCore<Knobs, WechatPayEvent>
   readonly book: OrderBook
-  readonly deliveries: AppendLog<Delivery>
-  readonly requests = new AppendLog<RequestEntry>()
-  readonly desk: DeliveryDesk
-  readonly #lastEvents = new Map<string, CallbackEvent>()
+  readonly refunds: RefundBook
+  readonly now: () => Date
+  readonly #courier: WechatPayCourier
 
   constructor(settings: VendorSettings) {
     this.settings = settings
-    this.book = new OrderBook(settings.now)
-    this.deliveries = new AppendLog(settings.deliveryLogPath)
-    this.desk = new DeliveryDesk({ ...settings, panel: this.panel, log: this.deliveries })
+    const { panel } = this
+    this.now = settings.options.clock ?? (() => new Date())
+    this.book = new OrderBook(this.now)
+    this.refunds = new RefundBook(this.book, this.now)
+    this.#courier = new WechatPayCourier({ ...settings, panel, now: this.now })
+    this.core = new EmulatorCore({
+      options: settings.options,
+      panel,
+      courier: this.#courier,
+      retrySeconds: RETRY_SCHEDULE_SECONDS,
+      answerWithinMs: ANSWER_WITHIN_MS,
+    })
   }
 
   /** The buyer pays; the callback starts on its way and the caller need not wait for it. */
@@ -92,16 +104,31 @@ export class WechatPayVendor {
     const { order } = move
     const content = shiftAmount(orderObject(order), this.panel.takeWrongAmount())
     const event = this.#newEvent(order, content)
-    this.#lastEvents.set(outTradeNo, event)
-    const campaign = this.desk.start(event)
+    const campaign = this.core.desk.start(event)
     const transactionId = order.payment?.transactionId ?? ''
     return { kind: 'paid', eventId: event.eventId, transactionId, ...campaign }
   }
 
-  /** Sends the last event of an order again, acknowledged or not. `undefined`: there is none. */
-  resend(outTradeNo: string): Campaign | undefined {
-    const event = this.#lastEvents.get(outTradeNo)
-    return event === undefined ? undefined : this.desk.start(event)
+  /** A refund that was just accepted ends as the panel says, with its notice; PROCESSING waits. */
+  settleRefund(answer: string): void {
+    const { out_refund_no: number } = z
+      .object({ out_refund_no: z.string() })
+      .parse(JSON.parse(answer))
+    const { refundResult } = this.panel.get()
+    const isNew = this.refunds.find(number)?.status === 'PROCESSING'
+    if (isNew && refundResult !== 'PROCESSING') this.finishRefund(number, refundResult)
+  }
+
+  /** Ends a refund and sends its notice. `undefined`: there is no such refund. */
+  finishRefund(outRefundNo: string, status: RefundStatus): Campaign | undefined {
+    const refund = this.refunds.find(outRefundNo)
+    if (refund === undefined) return undefined
+    const moved = this.refunds.finish(refund, status)
+    const { outTradeNo, notifyUrl: url, mchid } = moved
+    // Without an address there is none to tell (dossier 5.6).
+    if (url === undefined) return undefined
+    const event = this.#event({ outTradeNo, url, content: refundNotice(moved), mchid })
+    return this.core.desk.start({ ...event, eventType: `REFUND.${status}` })
   }
 
   /** Marks a paid order as refunded in part or whole. `false`: there is no paid order. */
@@ -120,34 +147,33 @@ export class WechatPayVendor {
     if (url === undefined || content === undefined) return undefined
     const mchid = request.mchid ?? order?.body.mchid
     const event = this.#event({ outTradeNo: request.outTradeNo, url, content, mchid })
-    return sendForgery(this.desk, event, {
-      forgery: request.forgery,
-      serialMode: request.serialMode ?? 'public',
-      rogueKeyPem: this.settings.rogueKeyPem,
-    })
+    const { forgery, serialMode = 'public' } = request
+    const { rogueKeyPem } = this.settings
+    const parcel = forgeParcel(this.#courier, event, { forgery, serialMode, rogueKeyPem })
+    return this.core.desk.send(event, parcel)
   }
 
   /** Sends a genuine callback once. */
   sendCallback(request: CallbackRequest): Promise<Delivery> {
     const { url, plaintext: content, mchid, outTradeNo = '' } = request
     const event = this.#event({ outTradeNo, url, content, mchid })
-    const named: CallbackEvent = {
+    const named: WechatPayEvent = {
       ...event,
       ...(request.eventId !== undefined && { eventId: request.eventId }),
       ...(request.eventType !== undefined && { eventType: request.eventType }),
     }
     const serialMode = request.serialMode ?? 'public'
-    const how = { attempt: 1, style: { kind: 'genuine' }, serialMode } as const
-    return this.desk.send(this.desk.parcel(named, how))
+    const parcel = this.#courier.parcel(named, { style: { kind: 'genuine' }, serialMode })
+    return this.core.desk.send(named, parcel)
   }
 
   #claim(order: EmulatedOrder, amount: number | undefined): Record<string, unknown> {
     const { total } = order.body.amount
-    const claim = orderObject(claimSuccess(order, this.settings.now()))
+    const claim = orderObject(claimSuccess(order, this.now()))
     return shiftAmount(claim, (amount ?? total) - total)
   }
 
-  #newEvent(order: EmulatedOrder, content: unknown): CallbackEvent {
+  #newEvent(order: EmulatedOrder, content: unknown): WechatPayEvent {
     const { out_trade_no: outTradeNo, notify_url: url, mchid } = order.body
     return this.#event({ outTradeNo, url, content, mchid })
   }
@@ -157,19 +183,19 @@ export class WechatPayVendor {
     readonly url: string
     readonly content: unknown
     readonly mchid: string | undefined
-  }): CallbackEvent {
-    const { merchants, now } = this.settings
+  }): WechatPayEvent {
+    const { merchants } = this.settings
     const merchant = merchants.find(({ mchid }) => mchid === input.mchid) ?? merchants[0]
     if (merchant === undefined) throw new Error('expected at least one merchant, got none')
     const { content, outTradeNo, url } = input
     return {
       eventId: crypto.randomUUID(),
-      outTradeNo,
+      orderNumber: outTradeNo,
       url,
       eventType: 'TRANSACTION.SUCCESS',
       plaintext: typeof content === 'string' ? content : JSON.stringify(content),
       apiV3Key: merchant.apiV3Key,
-      createdAt: now(),
+      createdAt: this.now(),
     }
   }
 }

@@ -12,9 +12,13 @@ export interface Program {
   stop(): Promise<void>
 }
 
-/** Runs one of our entries as a child process, from the root of the repository. */
-export function runProgram(entry: string, env: Readonly<Record<string, string>>): Program {
-  let child = spawn(entry, env)
+/** Runs one of our entries as a child process, from the root of the repository. Flags are for `bun`. */
+export function runProgram(
+  entry: string,
+  env: Readonly<Record<string, string>>,
+  flags: readonly string[] = [],
+): Program {
+  let child = spawn(entry, env, flags)
   let starts = 1
   let isStopping = false
   const supervision = supervise()
@@ -23,7 +27,7 @@ export function runProgram(entry: string, env: Readonly<Record<string, string>>)
     await child.exited
     await Bun.sleep(RESTART_PAUSE_MS)
     if (isStopping) return
-    child = spawn(entry, env)
+    child = spawn(entry, env, flags)
     starts += 1
     return supervise()
   }
@@ -46,10 +50,10 @@ export function runProgram(entry: string, env: Readonly<Record<string, string>>)
 }
 
 /** Where the system can do it, the child dies with us: a test that is killed leaves nothing behind. */
-function spawn(entry: string, env: Readonly<Record<string, string>>) {
+function spawn(entry: string, env: Readonly<Record<string, string>>, flags: readonly string[]) {
   const launcher = Bun.which('setpriv') === null ? [] : ['setpriv', '--pdeathsig', 'KILL', '--']
   const output = process.env['PINGZHANG_TEST_LOG'] === undefined ? 'ignore' : 'inherit'
-  return Bun.spawn([...launcher, process.execPath, entry], {
+  return Bun.spawn([...launcher, process.execPath, ...flags, entry], {
     cwd: root,
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', output, output],

@@ -10,6 +10,7 @@ import { startPointsService } from '../../emulator/points/server.ts'
 import type { PointsService } from '../../emulator/points/server.ts'
 import { makeWechatPayKeys } from '../../emulator/wechat-pay/keys.ts'
 import type { WechatPayKeys } from '../../emulator/wechat-pay/keys.ts'
+import { CONTROL } from '../../failpoint/control.ts'
 import { restartDurableCluster, startDurableCluster } from '../../support/cluster.ts'
 import type { TestCluster } from '../../support/cluster.ts'
 import { addWechatPay } from '../../support/platform.ts'
@@ -22,18 +23,23 @@ import type { Sale } from './sale.ts'
 export interface StageOptions {
   readonly gatewayEntry: string
   readonly sales: readonly Sale[]
+  /** Under this control file the gateway runs with failpoints. */
+  readonly failpoint?: string
+  readonly hasWorker?: boolean
 }
 
 /** The platform as it is deployed: processes of their own, a durable PostgreSQL, a points system. */
 export interface Stage {
   readonly db: Db
+  readonly databaseUrl: string
   readonly merchantId: MerchantId
   readonly accountId: ChannelAccountId
   readonly keys: WechatPayKeys
+  readonly url: string
   readonly callbackUrl: string
   readonly points: PointsService
   readonly gateway: Program
-  readonly worker: Program
+  readonly worker: Program | undefined
   /** PostgreSQL: killed with all its children, and started again in the same directory. */
   readonly postgres: Victim
   stop(): Promise<void>
@@ -59,9 +65,10 @@ export async function startStage(options: StageOptions): Promise<Stage> {
   await insertSales(db, merchantId, accountId, options.sales)
   const port = freeServerPort()
   const env = environment(url, port, points.url)
-  const gateway = runProgram(options.gatewayEntry, env)
-  const worker = runProgram('worker/main.ts', env)
-  const programs = [gateway, worker]
+  const armed = failpointOf(options.failpoint)
+  const gateway = runProgram(options.gatewayEntry, { ...env, ...armed.env }, armed.flags)
+  const worker = options.hasWorker === false ? undefined : runProgram('worker/main.ts', env)
+  const programs = [gateway, worker].filter((program) => program !== undefined)
 
   async function crashPostgres(): Promise<boolean> {
     cluster = await crash(cluster)
@@ -74,6 +81,8 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     merchantId,
     accountId,
     keys,
+    databaseUrl: url,
+    url: `http://127.0.0.1:${port}`,
     callbackUrl: `http://127.0.0.1:${port}/callback/${accountId}`,
     points,
     gateway,
@@ -96,6 +105,11 @@ async function crash(cluster: TestCluster): Promise<TestCluster> {
   if (restarted.url !== cluster.url) throw new Error('PostgreSQL came back under another URL')
   return restarted
 }
+
+const failpointOf = (control: string | undefined) =>
+  control === undefined
+    ? { env: {}, flags: [] }
+    : { env: { [CONTROL]: control, PGAPPNAME: 'gateway' }, flags: ['--conditions=test'] }
 
 const environment = (url: string, port: number, pointsUrl: string) => ({
   DATABASE_URL: url,

@@ -1,0 +1,191 @@
+import { isIPv4 } from 'node:net'
+import type { Method, Wallet } from '#domain/method'
+import { AMOUNT_MINOR_MAX } from '#domain/money'
+import { unixSeconds } from '#domain/time'
+import type { PaymentRequest, PrepareOutcome } from '../channel.ts'
+import type { Context } from './call.ts'
+import { writeCreation } from './wire.ts'
+
+/** Ping++ dossier, section 2.3: the vendor's `channel` for each of our pairs. */
+const PRODUCTS: Readonly<Record<Wallet, Readonly<Partial<Record<Method, string>>>>> = {
+  alipay: { page: 'alipay_pc_direct', wap: 'alipay_wap', qr: 'alipay_qr', app: 'alipay' },
+  wechat_pay: {
+    jsapi: 'wx_pub',
+    qr: 'wx_pub_qr',
+    mini_program: 'wx_lite',
+    h5: 'wx_wap',
+    app: 'wx',
+  },
+  unionpay: { page: 'upacp_pc', wap: 'upacp_wap', app: 'upacp', qr: 'upacp_qr' },
+}
+
+export const WALLET_METHODS: Readonly<Record<Wallet, readonly Method[]>> = {
+  alipay: ['page', 'wap', 'qr', 'app'],
+  wechat_pay: ['jsapi', 'qr', 'mini_program', 'h5', 'app'],
+  unionpay: ['page', 'wap', 'app', 'qr'],
+}
+
+interface Limits {
+  readonly number: RegExp
+  readonly expiresInSecondsMax: number
+  /** UnionPay counts bytes of the subject where the others count characters. */
+  readonly subjectBytesMax?: number
+}
+
+const DAY_SECONDS = 86_400
+export const EXPIRES_IN_SECONDS_MIN = 60
+export const EXPIRES_IN_SECONDS_MAX = 15 * DAY_SECONDS
+
+/** Ping++ dossier, section 2.1: `order_no`, `time_expire` and `subject` by family. */
+const LIMITS: Readonly<Record<Wallet, Limits>> = {
+  alipay: { number: /^[0-9A-Za-z]{1,64}$/, expiresInSecondsMax: 15 * DAY_SECONDS },
+  wechat_pay: { number: /^[0-9A-Za-z]{2,32}$/, expiresInSecondsMax: 7 * DAY_SECONDS },
+  unionpay: {
+    number: /^[0-9A-Za-z]{8,40}$/,
+    expiresInSecondsMax: 3600,
+    subjectBytesMax: 32,
+  },
+}
+
+const SUBJECT_CHARACTERS_MAX = 32
+const BODY_CHARACTERS_MAX = 128
+const OPEN_ID_CHARACTERS_MAX = 128
+/** An IPv4 address as a socket for both families shows it. */
+const MAPPED_IPV4 = /^::ffff:(?=\d+\.)/i
+
+type Extra = Readonly<Record<string, string>>
+
+/** Ping++ dossier, section 2.4. What is not here needs nothing. */
+const EXTRAS: Readonly<Record<string, (request: PaymentRequest) => Extra>> = {
+  alipay_wap: ({ returnUrl }) => ({ success_url: returnUrl }),
+  alipay_pc_direct: ({ returnUrl }) => ({ success_url: returnUrl }),
+  wx_pub: ({ payerOpenId = '' }) => ({ open_id: payerOpenId }),
+  wx_lite: ({ payerOpenId = '' }) => ({ open_id: payerOpenId }),
+  wx_pub_qr: ({ paymentId }) => ({ product_id: paymentId }),
+  wx_wap: ({ returnUrl }) => ({ result_url: returnUrl }),
+  upacp_wap: ({ returnUrl }) => ({ result_url: returnUrl }),
+  upacp_pc: ({ returnUrl }) => ({ result_url: returnUrl }),
+}
+
+type Refused = Extract<PrepareOutcome, { kind: 'refused' }>
+
+interface Plan {
+  readonly product: string
+  readonly limits: Limits
+  readonly subject: string
+  readonly extra: Extra
+}
+
+type Check = (request: PaymentRequest, plan: Plan, context: Context) => string | undefined
+
+/** What the vendor would refuse, by the field's name in our API. Checked in this order. */
+const CHECKS: Readonly<Record<string, Check>> = {
+  payment_id: ({ paymentId }, { limits }) =>
+    limits.number.test(paymentId) ? undefined : 'expected letters and digits of the right length',
+  amount: checkAmount,
+  subject: (_request, { subject }) =>
+    subject === '' ? 'expected text of which at least one character fits' : undefined,
+  expires_in_s: checkExpiry,
+  client_ip: ({ clientIp }) => (isIPv4(clientIp) ? undefined : 'expected an IPv4 address'),
+  payer_open_id: (_request, { extra }) => checkOpenId(extra['open_id']),
+  return_url: (_request, { extra }) => checkReturnUrl(extra['success_url'] ?? extra['result_url']),
+}
+
+/**
+ * Builds the body of the first call, and of every repeat of it.
+ *
+ * Refused here is what the vendor would refuse, before a number is used up there. A subject that is too long
+ * is cut, and more of it stands in `body`.
+ */
+export function preparePayment(context: Context, request: PaymentRequest): PrepareOutcome {
+  const wallet = request.wallet
+  const product = wallet && PRODUCTS[wallet][request.method]
+  if (wallet === undefined || product === undefined) {
+    return refused('method', `no product for ${request.method} of ${wallet ?? 'no wallet'}`)
+  }
+  const sent = { ...request, clientIp: request.clientIp.replace(MAPPED_IPV4, '') }
+  const plan = planOf(product, LIMITS[wallet], sent)
+  const problem = firstProblem(context, sent, plan)
+  if (problem !== undefined) return problem
+  const { app } = context.settings
+  const body = cut(request.subject.trim(), BODY_CHARACTERS_MAX)
+  const prepared = {
+    paymentId: request.paymentId,
+    method: request.method,
+    body: writeCreation({ app, product, subject: plan.subject, body, extra: plan.extra }, sent),
+    vendorProduct: product,
+    returnUrl: request.returnUrl,
+  }
+  return { kind: 'prepared', prepared }
+}
+
+const planOf = (product: string, limits: Limits, request: PaymentRequest): Plan => ({
+  product,
+  limits,
+  subject: cut(request.subject.trim(), SUBJECT_CHARACTERS_MAX, limits.subjectBytesMax),
+  extra: EXTRAS[product]?.(request) ?? {},
+})
+
+function firstProblem(context: Context, request: PaymentRequest, plan: Plan): Refused | undefined {
+  for (const [field, check] of Object.entries(CHECKS)) {
+    const problem = check(request, plan, context)
+    if (problem !== undefined) return refused(field, problem)
+  }
+  return undefined
+}
+
+const refused = (field: string, problem: string): Refused => ({
+  kind: 'refused',
+  code: 'INVALID_PAYMENT',
+  message: `${field}: ${problem}`,
+})
+
+const segmenter = new Intl.Segmenter('zh', { granularity: 'grapheme' })
+
+/** The longest start that fits, by what a reader takes for one character: no letter loses its accent. */
+export function cut(text: string, charactersMax: number, bytesMax = Infinity): string {
+  let kept = ''
+  let characters = 0
+  let bytes = 0
+  for (const { segment } of segmenter.segment(text)) {
+    characters += Array.from(segment).length
+    bytes += Buffer.byteLength(segment)
+    if (characters > charactersMax || bytes > bytesMax) break
+    kept += segment
+  }
+  return kept
+}
+
+function checkAmount({ amount }: PaymentRequest): string | undefined {
+  if (amount.currency !== 'CNY') return 'expected CNY'
+  return amount.minor >= 1n && amount.minor <= AMOUNT_MINOR_MAX
+    ? undefined
+    : `expected at least 1 fen, found ${amount.minor}`
+}
+
+/** Whole seconds are sent, so whole seconds are compared. */
+function checkExpiry(request: PaymentRequest, plan: Plan, context: Context): string | undefined {
+  const seconds = unixSeconds(request.expiresAt) - context.deps.clock.now().getTime() / 1000
+  const max = plan.limits.expiresInSecondsMax
+  return seconds >= EXPIRES_IN_SECONDS_MIN && seconds <= max
+    ? undefined
+    : `expected ${EXPIRES_IN_SECONDS_MIN} to ${max} seconds from now for ${plan.product}`
+}
+
+/** Asked only where the product has it. */
+function checkOpenId(openId: string | undefined): string | undefined {
+  if (openId === undefined) return undefined
+  const characters = Array.from(openId).length
+  return characters >= 1 && characters <= OPEN_ID_CHARACTERS_MAX
+    ? undefined
+    : `expected 1 to ${OPEN_ID_CHARACTERS_MAX} characters, found ${characters}`
+}
+
+/** Ping++ dossier, section 2.4: no parameters of our own, and 127.0.0.1 where one would write localhost. */
+function checkReturnUrl(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) return 'expected an http address'
+  if (/[?#]/.test(text)) return 'must have no query'
+  return url.hostname === 'localhost' ? 'must not be localhost' : undefined
+}

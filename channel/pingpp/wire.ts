@@ -1,0 +1,272 @@
+import { jsonMinor, parseMinor } from '#domain/money'
+import type { PaymentFacts, VendorState } from '#domain/notification'
+import { unixSeconds } from '#domain/time'
+import { z } from 'zod'
+import type { PaymentRequest } from '../channel.ts'
+import { parseJson } from '../json.ts'
+
+/**
+ * The vendor's JSON in its own words, and what it means in ours.
+ *
+ * Fields that we do not need are not looked at: the vendor adds some, and sends `[]` for an object that is
+ * empty (Ping++ dossier, section 2.2).
+ */
+
+/** Ping++ dossier, section 2.2: the charge object of answers, lists and events. */
+const chargeSchema = z.object({
+  object: z.literal('charge'),
+  id: z.string().min(1).max(64),
+  app: z.string().min(1),
+  channel: z.string().min(1),
+  order_no: z.string().min(1),
+  livemode: z.boolean(),
+  paid: z.boolean(),
+  // Older payloads do not have it.
+  reversed: z.boolean().nullish(),
+  amount: z.unknown().optional(),
+  currency: z.string().nullish(),
+  time_paid: z.unknown().optional(),
+  credential: z.unknown().optional(),
+})
+
+/** Ping++ dossier, section 3: what of a refund leads to its payment. */
+const refundSchema = z.object({ object: z.literal('refund'), charge_order_no: z.string().min(1) })
+
+/** Ping++ dossier, section 6: at most 100 are asked for. */
+export const PAGE_ITEMS_MAX = 100
+
+const listSchema = z.object({
+  object: z.literal('list'),
+  has_more: z.boolean(),
+  data: z
+    .array(z.looseObject({ id: z.string().min(1).max(64), order_no: z.unknown().optional() }))
+    .max(PAGE_ITEMS_MAX),
+})
+
+/** A payment as the vendor holds it. */
+export interface VendorPayment {
+  readonly id: string
+  readonly isLive: boolean
+  /** The vendor's `channel`. */
+  readonly product: string
+  readonly credential: unknown
+  readonly facts: PaymentFacts
+}
+
+/**
+ * Payment rules, section 3: what a state means for money.
+ *
+ * `refunded` is true even for a refund that failed (Ping++ dossier, section 2.2), so it says nothing here.
+ */
+function vendorStateOf(paid: boolean, reversed: boolean): readonly [VendorState, string] {
+  if (reversed) return ['money_moved', 'reversed=true']
+  return paid ? ['success', 'paid=true'] : ['not_yet', 'paid=false']
+}
+
+function readMoment(value: unknown): Date | undefined {
+  const seconds = z.int().positive().max(MOMENT_SECONDS_MAX).safeParse(value).data
+  return seconds === undefined ? undefined : new Date(seconds * MS_PER_SECOND)
+}
+
+const MS_PER_SECOND = 1000
+/** What a `Date` can hold. */
+const MOMENT_SECONDS_MAX = 8_640_000_000_000
+
+/** Reads a charge object; `undefined` when it is none. The amount is `amount`, never `amount_settle`. */
+export function readPayment(value: unknown): VendorPayment | undefined {
+  const charge = chargeSchema.safeParse(value).data
+  if (charge === undefined) return undefined
+  const amountMinor = parseMinor(charge.amount)
+  const paidAt = readMoment(charge.time_paid)
+  const [vendorState, vendorStateText] = vendorStateOf(charge.paid, charge.reversed === true)
+  return {
+    id: charge.id,
+    isLive: charge.livemode,
+    product: charge.channel,
+    credential: charge.credential,
+    facts: {
+      kind: 'payment',
+      paymentNumber: charge.order_no,
+      identity: { app: charge.app },
+      vendorState,
+      vendorStateText,
+      channelPaymentId: charge.id,
+      vendorProduct: charge.channel,
+      ...(amountMinor === undefined ? {} : { amountMinor }),
+      ...(charge.currency ? { currency: charge.currency.toUpperCase() } : {}),
+      ...(paidAt === undefined ? {} : { paidAt }),
+    },
+  }
+}
+
+export const parsePayment = (bytes: Uint8Array): VendorPayment | undefined =>
+  readPayment(parseJson(bytes))
+
+export interface Page {
+  /** The cursor of the next page; absent on the last one. */
+  readonly next: string | undefined
+  /** Those with the number that was looked for. */
+  readonly found: readonly VendorPayment[]
+}
+
+/**
+ * Reads a page of the list; `undefined` when it is none, so that it cannot pass for an empty one.
+ *
+ * So it is when ours cannot be read, or when more is promised behind nothing.
+ */
+export function parsePage(bytes: Uint8Array, paymentNumber: string): Page | undefined {
+  const list = listSchema.safeParse(parseJson(bytes)).data
+  if (list === undefined) return undefined
+  const ours = list.data.filter((item) => item.order_no === paymentNumber)
+  const found = ours.map(readPayment).filter((payment) => payment !== undefined)
+  const lastId = list.data.at(-1)?.id
+  if (found.length < ours.length || (list.has_more && lastId === undefined)) return undefined
+  return { next: list.has_more ? lastId : undefined, found }
+}
+
+/** The number of the payment that a refund object belongs to. */
+export const readRefundedNumber = (value: unknown): string | undefined =>
+  refundSchema.safeParse(value).data?.charge_order_no
+
+export interface CreationTexts {
+  readonly app: string
+  readonly product: string
+  readonly subject: string
+  readonly body: string
+  readonly extra: Readonly<Record<string, string>>
+}
+
+/** Writes the body of a creation (Ping++ dossier, section 2.1), in the order of the vendor's own samples. */
+export const writeCreation = (texts: CreationTexts, request: PaymentRequest): string =>
+  JSON.stringify({
+    order_no: request.paymentId,
+    app: { id: texts.app },
+    channel: texts.product,
+    amount: jsonMinor(request.amount.minor),
+    client_ip: request.clientIp,
+    currency: request.amount.currency.toLowerCase(),
+    subject: texts.subject,
+    body: texts.body,
+    extra: texts.extra,
+    time_expire: unixSeconds(request.expiresAt),
+  })
+
+const creationSchema = z.object({
+  order_no: z.string(),
+  app: z.object({ id: z.string() }),
+  channel: z.string(),
+  amount: z.unknown().optional(),
+  currency: z.string(),
+  time_expire: z.unknown().optional(),
+})
+
+/** What we once wrote, to compare an answer with; `undefined` when it is not a creation of ours. */
+export interface Creation {
+  readonly paymentNumber: string
+  readonly app: string
+  readonly product: string
+  readonly amountMinor: bigint | undefined
+  readonly currency: string
+  readonly expiresAt: Date | undefined
+}
+
+export function parseCreation(body: string): Creation | undefined {
+  const creation = creationSchema.safeParse(parseJson(Buffer.from(body))).data
+  return (
+    creation && {
+      paymentNumber: creation.order_no,
+      app: creation.app.id,
+      product: creation.channel,
+      amountMinor: parseMinor(creation.amount),
+      currency: creation.currency.toUpperCase(),
+      expiresAt: readMoment(creation.time_expire),
+    }
+  )
+}
+
+/** What the customer's client needs, by what it must do with it (Ping++ dossier, section 2.5). */
+export type Credential =
+  | { readonly kind: 'form'; readonly fields: Texts }
+  | { readonly kind: 'redirect'; readonly url: string }
+  | { readonly kind: 'qr_code'; readonly content: string }
+  | { readonly kind: 'sdk'; readonly params: Texts }
+  | { readonly kind: 'none' }
+
+type Texts = Readonly<Record<string, string>>
+
+const NONE: Credential = { kind: 'none' }
+
+const CREDENTIALS: Readonly<Record<string, (value: unknown) => Credential>> = {
+  alipay: (value) => sdk(value, 'orderInfo'),
+  alipay_wap: alipayAddress,
+  alipay_pc_direct: alipayAddress,
+  alipay_qr: qrCode,
+  wx: (value) => sdk(value, 'prepayId', 'sign'),
+  wx_pub: (value) => sdk(value, 'package', 'paySign'),
+  wx_lite: miniProgram,
+  wx_pub_qr: qrCode,
+  wx_wap: address,
+  upacp: (value) => sdk(value, 'tn'),
+  upacp_pc: form,
+  upacp_wap: form,
+  // Not documented; the other codes of the vendor are text.
+  upacp_qr: qrCode,
+}
+
+/** `none` for what is missing, empty or of another shape. */
+export function readCredential({ product, credential }: VendorPayment): Credential {
+  const values = z.record(z.string(), z.unknown()).safeParse(credential).data ?? {}
+  return CREDENTIALS[product]?.(values[product]) ?? NONE
+}
+
+/** Clients want text everywhere, and the vendor sends some numbers. */
+const textsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+
+function texts(value: unknown, ...required: readonly string[]): Texts | undefined {
+  const read = textsSchema.safeParse(value).data ?? {}
+  const pairs = Object.entries(read).map(([name, item]) => [name, String(item)] as const)
+  const found = Object.fromEntries(pairs)
+  return required.every((name) => (found[name] ?? '') !== '') ? found : undefined
+}
+
+function sdk(value: unknown, ...required: readonly string[]): Credential {
+  const params = texts(value, ...required)
+  return params === undefined ? NONE : { kind: 'sdk', params }
+}
+
+/** `wx.requestPayment` takes all but the `appId`. */
+function miniProgram(value: unknown): Credential {
+  const { appId: _, ...params } = texts(value, 'package', 'paySign') ?? {}
+  return Object.keys(params).length === 0 ? NONE : { kind: 'sdk', params }
+}
+
+function qrCode(value: unknown): Credential {
+  const content = z.string().min(1).safeParse(value).data
+  return content === undefined ? NONE : { kind: 'qr_code', content }
+}
+
+function address(value: unknown): Credential {
+  const url = z.union([z.string(), z.object({ url: z.string() })]).safeParse(value).data
+  if (url === undefined) return NONE
+  return { kind: 'redirect', url: typeof url === 'string' ? url : url.url }
+}
+
+/** Posted unchanged: the wallet's signature covers every field. */
+function form(value: unknown): Credential {
+  const fields = texts(value, 'signature')
+  return fields === undefined ? NONE : { kind: 'form', fields }
+}
+
+const ALIPAY_URL = 'https://mapi.alipay.com/gateway.do'
+/** These read the charset outside what is signed. */
+const OLD_SERVICES = new Set(['alipay.wap.create.direct.pay.by.user', 'create_direct_pay_by_user'])
+
+function alipayAddress(value: unknown): Credential {
+  const { channel_url: base = ALIPAY_URL, ...fields } = texts(value, 'sign') ?? {}
+  if (Object.keys(fields).length === 0) return NONE
+  const charset = OLD_SERVICES.has(fields['service'] ?? '') ? { _input_charset: 'utf-8' } : {}
+  const query = Object.entries({ ...charset, ...fields })
+    .map((pair) => pair.map(encodeURIComponent).join('='))
+    .join('&')
+  return { kind: 'redirect', url: `${base}${base.includes('?') ? '&' : '?'}${query}` }
+}

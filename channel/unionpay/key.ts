@@ -1,0 +1,177 @@
+import type { X509Certificate } from 'node:crypto'
+import type { Clock } from '#domain/time'
+import type { Account, AccountKey } from '../account.ts'
+import { importVerifyingKey } from '../crypto-native.ts'
+import type { NativeVerifyingKey } from '../crypto-native.ts'
+import { importSigningKey, keyBits, readPublicPem } from '../crypto.ts'
+import type { SigningKey } from '../crypto.ts'
+import { ChannelUnavailable } from '../http.ts'
+import { RSA_BITS_MIN, isIssuedBy, isSelfSigned, readCertificate, readRoots } from './settings.ts'
+import type { Settings } from './settings.ts'
+
+export interface Signer {
+  readonly certId: string
+  readonly key: SigningKey
+}
+
+/** The vendor's certificate out of a message, after it was found good. */
+export interface Trusted {
+  readonly kind: 'trusted'
+  readonly certId: string
+  readonly key: NativeVerifyingKey
+}
+
+export type TrustOutcome = Trusted | { readonly kind: 'untrusted'; readonly problem: string }
+
+/** The keys of one account. Which of them count is asked again at every use. */
+export interface Keyring {
+  signer(): Promise<Signer>
+  /** Judges the certificate that a message brings (dossier, section 1.6). Never throws. */
+  trust(pem: string): TrustOutcome
+}
+
+/** UnionPay dossier, section 1.4: the whole serial as a decimal number; it is longer than a double holds. */
+export const certIdOf = (certificate: X509Certificate): string =>
+  BigInt(`0x${certificate.serialNumber}`).toString()
+
+/** The vendor's certificate, two at a change of it; a few more for the operator's mistakes. */
+const CACHED_MAX = 16
+/** Root and intermediates above the vendor's certificate. */
+const CHAIN_MAX = 4
+
+export function createKeyring(account: Account, settings: Settings, clock: Clock): Keyring {
+  const authorities = readRoots(account.keys)
+  const signers = new Map<AccountKey, Promise<Signer>>()
+  const cache = new Map<string, Chained>()
+
+  function trust(pem: string): TrustOutcome {
+    const now = clock.now()
+    const cached = cache.get(pem)
+    if (cached !== undefined && isWithin(cached, now)) return cached.trusted
+    const outcome = judge(pem, { authorities, environment: settings.environment, now })
+    if (outcome.kind === 'untrusted') return outcome
+    // Anybody can write the same certificate in many ways, so the oldest goes.
+    const [oldest] = cache.keys()
+    if (cache.size >= CACHED_MAX && oldest !== undefined) cache.delete(oldest)
+    cache.set(pem, outcome)
+    return outcome.trusted
+  }
+
+  return { signer: () => currentSigner(account, clock.now(), signers), trust }
+}
+
+function currentSigner(
+  account: Account,
+  now: Date,
+  signers: Map<AccountKey, Promise<Signer>>,
+): Promise<Signer> {
+  const [chosen] = account.keys
+    .filter((key) => key.purpose === 'merchant_private')
+    .filter((key) => key.validUntil === undefined || now < key.validUntil)
+    // Those in force first, the newest of them leading; then those yet to come.
+    .toSorted((a, b) => rank(a, now) - rank(b, now) || startOf(b) - startOf(a))
+  if (chosen === undefined) throw new ChannelUnavailable('no valid merchant_private key')
+  const existing = signers.get(chosen) ?? importSigner(chosen)
+  signers.set(chosen, existing)
+  return existing
+}
+
+const startOf = (key: AccountKey): number => key.validFrom?.getTime() ?? 0
+const rank = (key: AccountKey, now: Date): number => (startOf(key) <= now.getTime() ? 0 : 1)
+
+async function importSigner(item: AccountKey): Promise<Signer> {
+  const key = await importSigningKey(item.value.reveal())
+  if (key === undefined) throw new ChannelUnavailable('the merchant_private key is not RSA in PEM')
+  return { certId: item.serial, key }
+}
+
+/** A good certificate, and the time in which it and all above it are valid. */
+interface Chained {
+  readonly kind: 'chained'
+  readonly trusted: Trusted
+  readonly from: Date
+  readonly until: Date
+}
+
+interface Judge {
+  readonly authorities: readonly X509Certificate[]
+  readonly environment: Settings['environment']
+  readonly now: Date
+}
+
+const untrusted = (problem: string): Extract<TrustOutcome, { kind: 'untrusted' }> => ({
+  kind: 'untrusted',
+  problem,
+})
+
+function judge(
+  pem: string,
+  { authorities, environment, now }: Judge,
+): Chained | Extract<TrustOutcome, { kind: 'untrusted' }> {
+  const certificate = readCertificate(pem)
+  if (certificate === undefined) return untrusted('signPubKeyCert is no certificate')
+  const certId = certIdOf(certificate)
+  if (!isVendorName(certificate, environment)) {
+    return untrusted(`certificate ${certId} is not one of UnionPay in ${environment}`)
+  }
+  const chain = chainOf(certificate, authorities, now)
+  if (chain === undefined) {
+    return untrusted(`certificate ${certId} does not chain to a valid vendor_root, or has ended`)
+  }
+  const key = rsaKeyOf(pem)
+  if (key === undefined || certificate.ca) {
+    return untrusted(`certificate ${certId} is not one for signing messages`)
+  }
+  return {
+    kind: 'chained',
+    trusted: { kind: 'trusted', certId, key },
+    from: new Date(Math.max(...chain.map((item) => item.validFromDate.getTime()))),
+    until: new Date(Math.min(...chain.map((item) => item.validToDate.getTime()))),
+  }
+}
+
+const isWithin = ({ from, until }: Pick<Chained, 'from' | 'until'>, now: Date): boolean =>
+  from <= now && now < until
+
+const isValidAt = (item: X509Certificate, now: Date): boolean =>
+  isWithin({ from: item.validFromDate, until: item.validToDate }, now)
+
+function rsaKeyOf(pem: string): NativeVerifyingKey | undefined {
+  const key = readPublicPem(pem)
+  return key !== undefined && keyBits(key) >= RSA_BITS_MIN ? importVerifyingKey(pem) : undefined
+}
+
+const VENDOR_NAME = '中国银联股份有限公司'
+/** In the vendor's test certificate of 2015. */
+const OLD_TEST_NAME = '00040000:SIGN'
+
+/**
+ * UnionPay dossier, section 1.6: the third part of the common name, and there is only one name.
+ *
+ * CFCA signs for every company, so without this any of its customers could write to us as UnionPay.
+ */
+function isVendorName(certificate: X509Certificate, environment: Settings['environment']): boolean {
+  const name: unknown = certificate.toLegacyObject().subject.CN
+  if (typeof name !== 'string') return false
+  const part = name.split('@')[2]
+  return part === VENDOR_NAME || (environment === 'test' && part === OLD_TEST_NAME)
+}
+
+/** The certificate and all above it up to a root of ours, each valid now; `undefined` without. */
+function chainOf(
+  certificate: X509Certificate,
+  authorities: readonly X509Certificate[],
+  now: Date,
+): readonly X509Certificate[] | undefined {
+  if (!isValidAt(certificate, now)) return undefined
+  const chain = [certificate]
+  for (let at: X509Certificate = certificate; chain.length <= CHAIN_MAX;) {
+    const child = at
+    const issuer = authorities.find((item) => isValidAt(item, now) && isIssuedBy(child, item))
+    if (issuer === undefined) return undefined
+    chain.push(issuer)
+    if (isSelfSigned(issuer)) return chain
+    at = issuer
+  }
+  return undefined
+}

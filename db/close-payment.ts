@@ -1,0 +1,119 @@
+import type { MerchantId, OrderId } from '#domain/id'
+import { addMs } from '#domain/time'
+import type { Db, Trx } from './database.ts'
+import type { Jobs } from './job.ts'
+import type { OrderRow, PaymentRow } from './payment.ts'
+
+const DAY_MS = 86_400_000
+
+/**
+ * Closes an attempt on the vendor's proof that nobody can pay it any more, under the order's lock.
+ *
+ * False when it was paid, closed before, or its money is in doubt: then the row wins over the proof. It is
+ * asked about once more after a day, because its late money must not depend on a callback alone.
+ */
+export async function closeAttempt(
+  db: Db,
+  payment: PaymentRow,
+  proof: string,
+  now: Date,
+): Promise<boolean> {
+  return db.transaction().execute(async (trx) => {
+    await lockOrder(trx, payment.merchant_id, payment.order_id)
+    const moved = await trx
+      .updateTable('payment')
+      .set({ state: 'closed', close_proof: proof, next_query_at: addMs(now, DAY_MS) })
+      .where('merchant_id', '=', payment.merchant_id)
+      .where('id', '=', payment.id)
+      .where('state', 'in', ['created', 'pending'])
+      .where('money_in_doubt', '=', false)
+      .returning('id')
+      .execute()
+    await closeOrderIfDone(trx, payment.merchant_id, payment.order_id)
+    return moved.length === 1
+  })
+}
+
+/**
+ * The merchant wants no money for this order any more: its attempts are closed one by one, and the order
+ * with the last of them. `undefined` when the merchant has no such order.
+ */
+export async function wantOrderClosed(
+  db: Db,
+  jobs: Jobs,
+  merchantId: MerchantId,
+  orderNumber: string,
+): Promise<OrderRow | undefined> {
+  return db.transaction().execute(async (trx) => {
+    const order = await trx
+      .updateTable('customer_order')
+      .set({ close_wanted: true })
+      .where('merchant_id', '=', merchantId)
+      .where('order_number', '=', orderNumber)
+      .returning('id')
+      .executeTakeFirst()
+    if (order === undefined) return undefined
+    const open = await trx
+      .selectFrom('payment')
+      .select('id')
+      .where('merchant_id', '=', merchantId)
+      .where('order_id', '=', order.id)
+      .where('state', 'in', ['created', 'pending'])
+      .orderBy('id')
+      .execute()
+    await jobs.send(
+      trx,
+      'payment-close',
+      open.map(({ id }) => ({ data: { merchantId, paymentId: id } })),
+    )
+    await closeOrderIfDone(trx, merchantId, order.id)
+    return trx
+      .selectFrom('customer_order')
+      .selectAll()
+      .where('merchant_id', '=', merchantId)
+      .where('id', '=', order.id)
+      .executeTakeFirst()
+  })
+}
+
+const lockOrder = (trx: Trx, merchantId: MerchantId, id: OrderId): Promise<unknown> =>
+  trx
+    .selectFrom('customer_order')
+    .select('id')
+    .where('merchant_id', '=', merchantId)
+    .where('id', '=', id)
+    .forNoKeyUpdate()
+    .execute()
+
+/** unpaid → closed, when it is wanted and no attempt can bring money any more (payment rules, section 4). */
+export async function closeOrderIfDone(
+  trx: Trx,
+  merchantId: MerchantId,
+  id: OrderId,
+): Promise<void> {
+  await trx
+    .updateTable('customer_order')
+    .set({ state: 'closed' })
+    .where('merchant_id', '=', merchantId)
+    .where('id', '=', id)
+    .where('state', '=', 'unpaid')
+    .where('close_wanted', '=', true)
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('payment')
+            .select('payment.id')
+            .where('payment.merchant_id', '=', merchantId)
+            .where('payment.order_id', '=', id)
+            .where((open) =>
+              open.or([
+                open('payment.state', 'in', ['created', 'pending', 'paid']),
+                open('payment.money_in_doubt', '=', true),
+              ]),
+            ),
+        ),
+      ),
+    )
+    .execute()
+}

@@ -1,0 +1,116 @@
+import { unreachable } from './assert.ts'
+import type { RefundFacts } from './notification.ts'
+import { refundMoves } from './state.ts'
+import type { PaymentState, RefundState } from './state.ts'
+
+/** What the decision needs of our own rows, read under the order's lock. */
+export interface RefundInput {
+  readonly facts: RefundFacts
+  /** The account whose key verified the message, and its names at the vendor. */
+  readonly channelAccountId: string
+  readonly identity: Readonly<Record<string, string>>
+  readonly payment: RefundedPayment | undefined
+  /** Our refund that the message names; `undefined` when it names none of this payment. */
+  readonly refund: RefundView | undefined
+}
+
+export interface RefundedPayment {
+  readonly channelAccountId: string
+  readonly state: PaymentState
+  readonly currency: string
+}
+
+export interface RefundView {
+  readonly state: RefundState
+  readonly amountMinor: bigint
+}
+
+export type RefundDoubt =
+  | 'unknown_payment'
+  | 'other_account'
+  | 'identity_differs'
+  | 'refund_amount_differs'
+  | 'refund_amount_missing'
+  | 'refund_currency_differs'
+
+/**
+ * What a verified message does to a refund. Pure, so that every order of events can be tried.
+ *
+ * `payment_first`: the refund of a payment that is not paid here; a query tells about the payment.
+ * `foreign`: made at the vendor's own console. `nothing`: already so, or no news.
+ */
+export type RefundDecision =
+  | { readonly kind: 'move'; readonly to: 'accepted' | 'succeeded' | 'refused' | 'abnormal' }
+  | { readonly kind: 'foreign'; readonly amountMinor: bigint }
+  | { readonly kind: 'payment_first' }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'quarantine'; readonly reason: RefundDoubt }
+
+/** Payment rules, section 4, table of refunds; any miss goes to a person. */
+export function decideRefund(input: RefundInput): RefundDecision {
+  const { facts, payment, refund } = input
+  if (!isSameIdentity(facts.identity, input.identity)) return doubt('identity_differs')
+  if (payment === undefined) return doubt('unknown_payment')
+  if (payment.channelAccountId !== input.channelAccountId) return doubt('other_account')
+  if (payment.state !== 'paid') return { kind: 'payment_first' }
+  if (facts.currency !== undefined && facts.currency !== payment.currency) {
+    return doubt('refund_currency_differs')
+  }
+  return refund === undefined ? decideForeign(facts) : decideOwn(facts, refund)
+}
+
+/** Only a refund that is done is recorded; until then it is the console's business. */
+function decideForeign(facts: RefundFacts): RefundDecision {
+  if (facts.refundState !== 'succeeded') return { kind: 'nothing' }
+  const { amountMinor } = facts
+  return amountMinor === undefined
+    ? doubt('refund_amount_missing')
+    : { kind: 'foreign', amountMinor }
+}
+
+function decideOwn(facts: RefundFacts, refund: RefundView): RefundDecision {
+  if (facts.amountMinor !== undefined && facts.amountMinor !== refund.amountMinor) {
+    return doubt('refund_amount_differs')
+  }
+  switch (facts.refundState) {
+    case 'accepted':
+    case 'succeeded':
+    case 'refused':
+    case 'abnormal':
+      return isReachable(refund.state, facts.refundState)
+        ? { kind: 'move', to: facts.refundState }
+        : { kind: 'nothing' }
+    case 'unknown':
+      return { kind: 'nothing' }
+    default:
+      return unreachable(facts.refundState)
+  }
+}
+
+/**
+ * The moves from one state to another, or `undefined`. A message can overtake the answer that it follows, so
+ * a state in between is passed through.
+ */
+export function refundPath(from: RefundState, to: RefundState): readonly RefundState[] | undefined {
+  if (refundMoves[from].includes(to)) return [to]
+  const between = refundMoves[from].find(
+    (state) => isForward(state) && refundMoves[state].includes(to),
+  )
+  if (between !== undefined) return [between, to]
+  return from === 'requested' && to === 'abnormal' ? ['sent', 'accepted', 'abnormal'] : undefined
+}
+
+const isForward = (state: RefundState): boolean => state === 'sent' || state === 'accepted'
+
+const isReachable = (from: RefundState, to: RefundState): boolean =>
+  from !== to && refundPath(from, to) !== undefined
+
+/** Messages about refunds name fewer of our names; the ones that they name must be ours. */
+function isSameIdentity(
+  stated: Readonly<Record<string, string>>,
+  own: Readonly<Record<string, string>>,
+): boolean {
+  return Object.entries(stated).every(([name, value]) => own[name] === value)
+}
+
+const doubt = (reason: RefundDoubt): RefundDecision => ({ kind: 'quarantine', reason })

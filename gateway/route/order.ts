@@ -1,0 +1,37 @@
+import { Hono } from 'hono'
+import { wantOrderClosed } from '#db/close-payment'
+import { readBody } from '../body.ts'
+import type { GatewayDeps, GatewayEnv } from '../deps.ts'
+import { runOnce } from '../idempotent.ts'
+import { loadMerchant } from '../middleware/key.ts'
+import { Problem } from '../problem.ts'
+
+/** `/v1/orders/{order_number}/close`: the merchant takes no money for this order any more. */
+export function orderRoute(deps: GatewayDeps): Hono<GatewayEnv> {
+  const route = new Hono<GatewayEnv>()
+  route.post('/v1/orders/:order_number/close', async (context) => {
+    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const orderNumber = context.req.param('order_number')
+    const request = {
+      merchantId,
+      key: context.req.header('idempotency-key'),
+      method: 'POST',
+      path: context.req.path,
+      body: await readBody(context.req.raw),
+    }
+    return runOnce(deps.db, request, async () => {
+      const order = await wantOrderClosed(deps.db, deps.jobs, merchantId, orderNumber)
+      if (order === undefined) {
+        throw new Problem(404, 'order_not_found', 'no order has this number')
+      }
+      if (order.state !== 'unpaid' && order.state !== 'closed') {
+        throw new Problem(409, 'order_is_paid', 'this order is paid; refund its payment instead')
+      }
+      // Attempts that are still open at their vendors are closed one by one.
+      const status = order.state === 'closed' ? 200 : 202
+      const body = { object: 'order', order_number: orderNumber, state: order.state }
+      return { status, body: JSON.stringify(body) }
+    })
+  })
+  return route
+}

@@ -1,0 +1,170 @@
+import { pingpp } from '#channel/pingpp/index'
+import { assert } from '#domain/assert'
+import { describeContract } from '../contract.ts'
+import type { Heard, Product, SignedCallback, Signer, Told, Voice } from '../contract/vendor.ts'
+import {
+  PRODUCTS,
+  app,
+  liveSecret,
+  keyOf,
+  merchantPem,
+  publicOf,
+  signedAt,
+  strangerPem,
+  vendorHeaders,
+  vendorNumber,
+  vendorPayment,
+  vendorPem,
+} from './support.ts'
+
+const payer = {
+  open_id: 'oTWkR5n9rWxSXjOPtBOcfO_Payer',
+  buyer_account: 'payer@example.com',
+  buyer_user_id: '2088102146225135',
+}
+
+const PARAMS = { appId: 'wx1', nonceStr: 'n', timeStamp: '1', package: 'prepay_id=wx20' }
+/** As long as a real one, so that the log has something to hide. */
+const WALLET_SIGNATURE = 'Ab3+/'.repeat(68) + 'Ab3='
+const ALIPAY = { app_id: '2016', sign: WALLET_SIGNATURE }
+
+/** Dossier, section 2.5. */
+const CREDENTIALS: Readonly<Record<string, unknown>> = {
+  alipay: { orderInfo: `app_id=2016&sign=${encodeURIComponent(WALLET_SIGNATURE)}` },
+  alipay_wap: { channel_url: 'https://openapi.alipay.com/gateway.do', ...ALIPAY },
+  alipay_pc_direct: ALIPAY,
+  alipay_qr: 'https://qr.alipay.com/bax00001',
+  wx: { ...PARAMS, timeStamp: 1, prepayId: 'wx20', sign: WALLET_SIGNATURE },
+  wx_pub: { ...PARAMS, signType: 'RSA', paySign: WALLET_SIGNATURE },
+  wx_lite: { ...PARAMS, signType: 'RSA', paySign: WALLET_SIGNATURE },
+  wx_pub_qr: 'weixin://wxpay/bizpayurl?pr=p4lpSuKzz',
+  wx_wap: { url: 'https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx20' },
+  upacp: { tn: '202603141530001', mode: '00' },
+  upacp_pc: { orderId: 'p', txnTime: '20260314101530', signature: WALLET_SIGNATURE },
+  upacp_wap: { orderId: 'p', txnTime: '20260314101530', signature: WALLET_SIGNATURE },
+  upacp_qr: 'https://qr.95516.com/00010000/1',
+}
+
+const PAID = { paid: true, time_paid: signedAt + 5 }
+const STATES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  'paid=true': PAID,
+  'paid=false': {},
+  'reversed=true': { ...PAID, reversed: true },
+}
+
+/** A stand-in that no other field has, so that an amount can be written in any way. */
+const AMOUNT = 987_654_321
+
+function written(told: Told, value: unknown): string {
+  return JSON.stringify(value).replaceAll(String(AMOUNT), told.amountText)
+}
+
+const held = (told: Told, changes: Readonly<Record<string, unknown>>) => {
+  const [, , product = ''] =
+    PRODUCTS.find(([wallet, method]) => wallet === told.wallet && method === told.method) ?? []
+  return vendorPayment({
+    id: told.channelPaymentId,
+    order_no: told.paymentId,
+    channel: product,
+    amount: AMOUNT,
+    extra: payer,
+    credential: { object: 'credential', [product]: CREDENTIALS[product] },
+    ...changes,
+  })
+}
+
+const inState = (told: Told) => held(told, { ...STATES[told.state], credential: {} })
+
+function voiceOf(pem: string): Voice {
+  const answer = (status: number, body: string): Response =>
+    new Response(body, {
+      status,
+      headers: { ...vendorHeaders(body, pem), 'content-type': 'application/json' },
+    })
+  const isList = ({ url }: Heard): boolean => url.includes('?')
+  const list = (data: readonly unknown[]) => ({ object: 'list', url: '', has_more: false, data })
+  return {
+    callback: (told): SignedCallback => {
+      const event = {
+        id: `evt_${told.paymentId}`,
+        object: 'event',
+        livemode: true,
+        type: 'charge.succeeded',
+        data: { object: inState(told) },
+      }
+      const body = written(told, event)
+      const headers = { ...vendorHeaders(body, pem), 'content-type': 'application/json' }
+      return { headers, body: Buffer.from(body) }
+    },
+    created: (_heard, told) => answer(200, written(told, held(told, {}))),
+    refused: () => answer(402, '{"error":{"type":"channel_error","code":"channel_auth_error"}}'),
+    found: (heard, told) =>
+      answer(200, written(told, isList(heard) ? list([inState(told)]) : inState(told))),
+    absent: (heard) =>
+      isList(heard)
+        ? answer(200, JSON.stringify(list([])))
+        : answer(404, '{"error":{"type":"invalid_request_error","param":"id"}}'),
+  }
+}
+
+const pemOf = (signer: Signer): string => (signer === 'vendor' ? vendorPem : strangerPem)
+
+const narrower = (maxSeconds: number, wallets: readonly string[]) =>
+  PRODUCTS.filter(([wallet]) => wallets.includes(wallet)).map(([wallet, method]) => {
+    const product: Product = { wallet, method }
+    return { ...product, maxSeconds }
+  })
+
+describeContract({
+  name: 'pingpp',
+  strategy: pingpp,
+  now: new Date(signedAt * 1000),
+  account: (signer) => ({
+    settings: { app },
+    keys: [
+      keyOf('api_secret', 'secret', liveSecret),
+      keyOf('merchant_private', 'own', merchantPem),
+      keyOf('vendor_public', 'vendor', publicOf(pemOf(signer))),
+    ],
+  }),
+  voice: (signer) => voiceOf(pemOf(signer)),
+  handedOut: [],
+  narrowerExpiry: [...narrower(7 * 86_400, ['wechat_pay']), ...narrower(3600, ['unionpay'])],
+  orderIn: ({ body }) => body,
+  queriesByList: true,
+  signedHeaders: ['x-pingplusplus-signature'],
+  sameMessage: [],
+  answers: {
+    stored: { status: 200, body: 'success' },
+    refused: { status: 500, body: 'fail' },
+    rejected: { status: 401, body: 'fail' },
+    unavailable: { status: 503, body: 'fail' },
+  },
+  states: [
+    { state: 'paid=true', means: 'success' },
+    { state: 'paid=false', means: 'not_yet' },
+    { state: 'reversed=true', means: 'money_moved' },
+  ],
+  paidState: 'paid=true',
+  amountMinorMax: 2n ** 53n - 1n,
+  writeAmount: (minor) => minor.toString(),
+  amountIn(body) {
+    const text = /"amount":(\d+),/.exec(body)?.[1]
+    assert(text !== undefined, 'the body has an amount')
+    return text
+  },
+  amountTexts: [
+    ['1', 1n],
+    ['12801', 12_801n],
+    ['9007199254740991', 2n ** 53n - 1n],
+    ['9007199254740993', undefined],
+    ['0', undefined],
+    ['-1', undefined],
+    ['128.01', undefined],
+    ['"12801"', undefined],
+    ['null', undefined],
+    ['[12801]', undefined],
+  ],
+  channelPaymentId: vendorNumber,
+  payerMarks: Object.values(payer),
+})

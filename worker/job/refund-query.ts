@@ -1,0 +1,75 @@
+import type { RefundPart } from '#channel/channel'
+import { openCase } from '#db/case'
+import type { RefundRow } from '#db/refund'
+import { delayRefund } from '#db/send-refund'
+import { unreachable } from '#domain/assert'
+import type { RefundJob } from '#domain/job'
+import { addMs } from '#domain/time'
+import type { WorkerDeps } from '../deps.ts'
+import { applyFacts, loadRefund, queueRefund, requestOf } from '../refund.ts'
+import type { KnownRefund } from '../refund.ts'
+import { loadVendor, speak } from '../vendor.ts'
+
+const MS_PER_SECOND = 1000
+
+/**
+ * Asks the vendor what became of a refund. Unknown for days is still no failure: the amount stays reserved.
+ *
+ * Absent: where a repeat is the same refund it is sent again, elsewhere a person decides.
+ */
+export async function runRefundQuery(deps: WorkerDeps, job: RefundJob): Promise<void> {
+  const known = await loadRefund(deps.db, job)
+  // Never sent: there is nothing to ask about, and sending is another job's work (RF-07).
+  if (known === undefined || known.refund.state === 'requested') return
+  const { refund, payment } = known
+  const vendor = await loadVendor(deps, payment)
+  const part = vendor.channel.refund
+  if (part === undefined) return
+  const request = requestOf(deps, known)
+  const about = { payment, refundId: refund.id }
+  const outcome = await speak(deps, vendor, about, (record) => part.query(request, record))
+  switch (outcome.kind) {
+    case 'found':
+      await later(deps, refund)
+      return applyFacts(deps, payment, outcome.facts)
+    case 'absent':
+      return afterAbsence(deps, part, { refund, payment }, outcome.code)
+    case 'unknown':
+      return later(deps, refund)
+    default:
+      return unreachable(outcome)
+  }
+}
+
+/** Twice as long after each call, up to a day: a bank may take days. */
+async function later(deps: WorkerDeps, refund: RefundRow): Promise<void> {
+  const now = deps.clock.now()
+  const ageMs = now.getTime() - (refund.sent_at ?? refund.created_at).getTime()
+  const pauseMs = Math.min(Math.max(ageMs, deps.retrySeconds * MS_PER_SECOND), DAY_MS)
+  await delayRefund(deps.db, refund, addMs(now, pauseMs))
+}
+
+const DAY_MS = 86_400_000
+
+async function afterAbsence(
+  deps: WorkerDeps,
+  part: RefundPart,
+  { refund, payment }: KnownRefund,
+  code: string,
+): Promise<void> {
+  const now = deps.clock.now()
+  const sentAt = refund.sent_at ?? refund.created_at
+  const meansSomethingAt = addMs(sentAt, part.absentAfterSeconds * MS_PER_SECOND)
+  if (now < meansSomethingAt) return delayRefund(deps.db, refund, meansSomethingAt)
+  if (part.isRepeatable && refund.state === 'sent') {
+    const job = { merchantId: refund.merchant_id, refundId: refund.id }
+    return queueRefund(deps, 'refund-submit', job)
+  }
+  await later(deps, refund)
+  await openCase(deps.db, {
+    merchantId: refund.merchant_id,
+    kind: 'refund_unknown',
+    subject: refund.id,
+    evidence: { payment: payment.id, vendor: code },
+  })
+}

@@ -1,0 +1,64 @@
+import type { RefundRequest } from '#channel/channel'
+import { applyRefund } from '#db/apply-refund'
+import type { Db } from '#db/database'
+import { findPayment, referenceOf } from '#db/payment'
+import type { PaymentRow } from '#db/payment'
+import { findRefund } from '#db/refund'
+import type { RefundRow } from '#db/refund'
+import type { RefundJob } from '#domain/job'
+import type { RefundFacts } from '#domain/notification'
+import type { WorkerDeps } from './deps.ts'
+
+export interface KnownRefund {
+  readonly refund: RefundRow
+  readonly payment: PaymentRow
+}
+
+/** The refund that a job names, with its payment; `undefined` when there is nothing to do any more. */
+export async function loadRefund(db: Db, job: RefundJob): Promise<KnownRefund | undefined> {
+  const refund = await findRefund(db, job.merchantId, job.refundId)
+  if (refund === undefined || refund.due_at === null) return undefined
+  const found = await findPayment(db, job.merchantId, refund.payment_id)
+  return found === undefined ? undefined : { refund, payment: found.payment }
+}
+
+/** A verified answer is a witness like a query's. */
+export async function applyFacts(
+  deps: WorkerDeps,
+  payment: PaymentRow,
+  facts: RefundFacts,
+): Promise<void> {
+  const claim = { facts, channelAccountId: payment.channel_account_id }
+  await deps.db
+    .transaction()
+    .execute((trx) => applyRefund(trx, deps, payment.merchant_id, claim, 'query'))
+}
+
+/** What the vendor is told; the same rows make the same request. */
+export function requestOf(
+  deps: Pick<WorkerDeps, 'publicUrl'>,
+  { refund, payment }: KnownRefund,
+): RefundRequest {
+  const paid = payment.received_amount ?? payment.amount
+  return {
+    refundId: refund.id,
+    payment: referenceOf(payment),
+    paid: { currency: payment.currency, minor: paid },
+    amount: { currency: refund.currency, minor: refund.amount },
+    reason: refund.reason,
+    callbackUrl: `${deps.publicUrl}/callback/${payment.channel_account_id}`,
+    ...(refund.vendor_time === null ? {} : { vendorTime: refund.vendor_time }),
+    ...(refund.channel_refund_id === null ? {} : { channelRefundId: refund.channel_refund_id }),
+  }
+}
+
+/** One job after another: a call and a query are never one unit of work. */
+export const queueRefund = (
+  deps: WorkerDeps,
+  queue: 'refund-submit' | 'refund-query',
+  job: RefundJob,
+  startAfterSeconds = 0,
+): Promise<void> =>
+  deps.db
+    .transaction()
+    .execute((trx) => deps.jobs.send(trx, queue, [{ data: job, startAfterSeconds }]))
