@@ -36,7 +36,9 @@ export const utf8 = (text: string): Uint8Array<ArrayBuffer> =>
 /** Decodes canonical base64 with padding; `undefined` for anything else, where others drop characters. */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (text.length % 4 !== 0 || !STRICT_BASE64.test(text)) return undefined
-  return Uint8Array.from(Buffer.from(text, 'base64'))
+  const bytes = Buffer.from(text, 'base64')
+  // Bits behind the last byte may be set: another text of the same bytes, and not the one that was sent.
+  return bytes.toString('base64') === text ? Uint8Array.from(bytes) : undefined
 }
 
 export const encodeBase64 = (bytes: ArrayBuffer): string => Buffer.from(bytes).toString('base64')

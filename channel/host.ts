@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+
 const INTERNAL_NAME = /(?:^|\.)(?:localhost|local|internal|lan|home|arpa)\.?$/i
 const HTTPS_PORT = '443'
 const HTTP_PORT = '80'
@@ -27,7 +29,25 @@ export function isAllowedUrl(text: string, localHosts: readonly string[]): boole
   return url.protocol === 'https:' && !isInternalHost(url.hostname)
 }
 
-function isLocalHost(url: URL, localHosts: readonly string[]): boolean {
+/**
+ * Whether an address that a name resolves to is out in the world.
+ *
+ * Of IPv6 only the global range counts, without what carries IPv4 inside (6to4, Teredo, NAT64) or is for
+ * documentation: those lead back into our network.
+ */
+export function isPublicAddress(address: string): boolean {
+  if (isIP(address) === 4) {
+    return (
+      !INTERNAL_IPV4.some((network) => network.test(address)) &&
+      !/^19[28]\.(?:0\.[02]|18|19|51\.100)\./.test(address)
+    )
+  }
+  return isIP(address) === 6 && /^[23]/.test(address) && !INTERNAL_IPV6.test(address)
+}
+
+const INTERNAL_IPV6 = /^(?:2002:|2001:(?:0:|:|db8:|10:|20:)|3fff:)/i
+
+export function isLocalHost(url: URL, localHosts: readonly string[]): boolean {
   const port = url.port === '' ? (url.protocol === 'https:' ? HTTPS_PORT : HTTP_PORT) : url.port
   return localHosts.includes(`${url.hostname}:${port}`)
 }

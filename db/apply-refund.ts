@@ -12,7 +12,7 @@ import type { Jobs } from './job.ts'
 import type { PaymentRow } from './payment.ts'
 import { findRefundsOf, lockOrderOf, reserve } from './refund.ts'
 import type { RefundRow } from './refund.ts'
-import { createRevoke } from './revoke.ts'
+import { followRefusal, followSuccess } from './refund-effect.ts'
 
 /** One witness's word about one refund. */
 export interface RefundClaim {
@@ -53,6 +53,7 @@ export async function applyRefund(
       currency: payment.currency,
     },
     refund: refund && { state: refund.state, amountMinor: refund.amount },
+    isNumberTaken: await isNumberTaken(trx, merchantId, claim, refund),
   })
   if (payment === undefined) {
     await openDoubt(trx, merchantId, claim, decision)
@@ -114,6 +115,23 @@ async function findNamed(
   )
 }
 
+/** A number is one refund's for ever: a second one under it is for a person, and no endless 23505. */
+async function isNumberTaken(
+  trx: Trx,
+  merchantId: MerchantId,
+  { facts, channelAccountId }: RefundClaim,
+  own: RefundRow | undefined,
+): Promise<boolean> {
+  const owner = await trx
+    .selectFrom('refund')
+    .select('id')
+    .where('merchant_id', '=', merchantId)
+    .where('channel_account_id', '=', channelAccountId)
+    .where('channel_refund_id', '=', vendorNumberOf(facts))
+    .executeTakeFirst()
+  return owner !== undefined && owner.id !== own?.id
+}
+
 /** What names a refund at the vendor; one made at its console may have the console's number alone. */
 const vendorNumberOf = (facts: RefundFacts): string | null =>
   facts.channelRefundId ?? facts.refundNumber ?? null
@@ -130,8 +148,8 @@ async function moveRefund(trx: Trx, work: Work, refund: RefundRow, to: RefundSta
     assert(moved, `refund ${refund.id} was not in ${from}`)
     from = state
   }
-  if (to === 'succeeded') await writeSuccess(trx, work, refund)
-  if (to === 'refused') await release(trx, work.payment, refund.amount)
+  if (to === 'succeeded') await followSuccess(trx, work.deps, work.payment, refund)
+  if (to === 'refused') await followRefusal(trx, work.deps, work.payment, refund)
   if (to === 'refused' || to === 'abnormal') await openRefundCase(trx, work, refund, `refund_${to}`)
 }
 
@@ -174,48 +192,6 @@ async function writeState(
   return moved.length === 1
 }
 
-async function release(trx: Trx, payment: PaymentRow, amount: bigint): Promise<void> {
-  await trx
-    .updateTable('payment')
-    .set({ refund_reserved: sql`refund_reserved - ${amount}::bigint` })
-    .where('merchant_id', '=', payment.merchant_id)
-    .where('id', '=', payment.id)
-    .execute()
-}
-
-/** Payment, order and points follow. An excess payment's refund touches neither order nor points. */
-async function writeSuccess(
-  trx: Trx,
-  { deps, payment }: Work,
-  refund: Pick<RefundRow, 'id' | 'amount'>,
-): Promise<void> {
-  const { refunded } = await trx
-    .updateTable('payment')
-    .set({ refunded: sql`refunded + ${refund.amount}::bigint` })
-    .where('merchant_id', '=', payment.merchant_id)
-    .where('id', '=', payment.id)
-    .returning('refunded')
-    .executeTakeFirstOrThrow()
-  if (payment.disposition !== 'counted') return
-  const amountMinor = payment.received_amount ?? payment.amount
-  const order = await trx
-    .updateTable('customer_order')
-    .set({ state: refunded >= amountMinor ? 'refunded' : 'partly_refunded' })
-    .where('merchant_id', '=', payment.merchant_id)
-    .where('id', '=', payment.order_id)
-    .where('paid_payment_id', '=', payment.id)
-    .returning('user_id')
-    .executeTakeFirstOrThrow()
-  await createRevoke(trx, deps.jobs, payment.merchant_id, {
-    orderId: payment.order_id,
-    refundId: refund.id,
-    userId: order.user_id,
-    amountMinor,
-    refundedMinor: refunded,
-    now: deps.now(),
-  })
-}
-
 /** A refund at the vendor's own console: recorded with its reservation in one commit, else a case. */
 async function recordForeign(trx: Trx, work: Work, amountMinor: bigint): Promise<void> {
   const { deps, payment, claim } = work
@@ -240,7 +216,7 @@ async function recordForeign(trx: Trx, work: Work, amountMinor: bigint): Promise
       succeeded_at: claim.facts.refundedAt ?? deps.now(),
     })
     .execute()
-  await writeSuccess(trx, work, refund)
+  await followSuccess(trx, deps, payment, refund)
 }
 
 const openForeignCase = (trx: Trx, { payment, claim }: Work, subject: PaymentId): Promise<void> =>

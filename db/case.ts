@@ -1,6 +1,9 @@
+import type { Selectable } from 'kysely'
 import type { MerchantId } from '#domain/id'
 import { newCaseId } from '#domain/id'
 import type { Db, Trx } from './database.ts'
+import { createEvents } from './merchant-event.ts'
+import type { Schema } from './schema.ts'
 
 export interface NewCase {
   readonly merchantId: MerchantId
@@ -12,7 +15,7 @@ export interface NewCase {
 /** Opens cases for a person. One open case per kind and subject: a repeat adds nothing. */
 export async function openCases(trx: Trx, cases: readonly NewCase[]): Promise<void> {
   if (cases.length === 0) return
-  await trx
+  const opened = await trx
     .insertInto('open_case')
     .values(
       cases.map((item) => ({
@@ -24,8 +27,20 @@ export async function openCases(trx: Trx, cases: readonly NewCase[]): Promise<vo
       })),
     )
     .onConflict((conflict) => conflict.doNothing())
+    .returningAll()
     .execute()
+  for (const row of opened) await tell(trx, row)
 }
+
+/** The sweeper sends it: a case waits for a person anyway. */
+const tell = (trx: Trx, row: Selectable<Schema['open_case']>): Promise<void> =>
+  createEvents(trx, undefined, { merchantId: row.merchant_id, at: row.opened_at }, [
+    {
+      type: 'case.opened',
+      subject: row.id,
+      data: { case: { id: row.id, kind: row.kind, subject: row.subject } },
+    },
+  ])
 
 /** Opens one case in a commit of its own. */
 export const openCase = (db: Db, item: NewCase): Promise<void> =>

@@ -1,7 +1,9 @@
 import type { MerchantId, OrderId } from '#domain/id'
 import { addMs } from '#domain/time'
 import type { Db, Trx } from './database.ts'
+import { paymentEvents } from './event-data.ts'
 import type { Jobs } from './job.ts'
+import { createEvents } from './merchant-event.ts'
 import type { OrderRow, PaymentRow } from './payment.ts'
 
 const DAY_MS = 86_400_000
@@ -30,7 +32,10 @@ export async function closeAttempt(
       .returning('id')
       .execute()
     await closeOrderIfDone(trx, payment.merchant_id, payment.order_id)
-    return moved.length === 1
+    if (moved.length === 0) return false
+    const events = await paymentEvents(trx, 'payment.closed', payment.merchant_id, [payment.id])
+    await createEvents(trx, undefined, { merchantId: payment.merchant_id, at: now }, events)
+    return true
   })
 }
 

@@ -9,12 +9,14 @@ import type { Disposition, Witness } from '#domain/state'
 import { openCases } from './case.ts'
 import type { NewCase } from './case.ts'
 import type { Trx } from './database.ts'
+import { paymentEvents } from './event-data.ts'
 import { createGrants } from './grant.ts'
 import { findPolicy, followPolicy } from './late-money.ts'
 import type { Jobs } from './job.ts'
 import { lockPayments } from './lock-payment.ts'
 import type { LatePolicy } from './schema.ts'
 import type { Locked } from './lock-payment.ts'
+import { createEvents } from './merchant-event.ts'
 
 /** One witness's word about one payment. */
 export interface Claim {
@@ -191,6 +193,8 @@ async function writePaid(
   )
   await followPolicy(trx, deps, merchantId, { policy, items: paid.filter(isLateMoney) })
   const paymentIds = paid.map((item) => item.payment.id)
+  const events = await paymentEvents(trx, 'payment.paid', merchantId, paymentIds)
+  await createEvents(trx, deps.jobs, { merchantId, at: deps.now() }, events)
   await deps.jobs.send(trx, 'compensation', [
     { data: { merchantId, paymentIds }, startAfterSeconds: deps.compensationSeconds },
   ])

@@ -1,9 +1,12 @@
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import pg from 'pg'
+import { assert } from '#domain/assert'
 import { initialSchema } from './migration/0001-payment.ts'
 import { vendorColumns } from './migration/0002-vendor.ts'
 import { refundSchema } from './migration/0003-refund.ts'
+import { eventSchema } from './migration/0004-event.ts'
+import { makePartitions } from './partition.ts'
 import { createQueues } from './queue.ts'
 
 /** Static, so that it also works in a compiled binary. A migration is never edited after it lands. */
@@ -11,6 +14,7 @@ const migrations = {
   '0001-payment': initialSchema,
   '0002-vendor': vendorColumns,
   '0003-refund': refundSchema,
+  '0004-event': eventSchema,
 }
 
 /** Brings a database to this version: our tables, then pg-boss's schema and queues. Safe to repeat. */
@@ -27,8 +31,17 @@ export async function migrate(url: string): Promise<void> {
     })
     const { error } = await migrator.migrateToLatest()
     if (error !== undefined) throw new Error('migration failed', { cause: error })
+    await makePartitions(db, await readTime(db))
   } finally {
     await db.destroy()
   }
   await createQueues(url)
+}
+
+/** The time of the server that stamps the rows. */
+async function readTime(db: Kysely<unknown>): Promise<Date> {
+  const { rows } = await sql<{ now: Date }>`SELECT now()`.execute(db)
+  const [row] = rows
+  assert(row !== undefined, 'PostgreSQL tells the time')
+  return row.now
 }

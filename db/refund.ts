@@ -24,6 +24,8 @@ export interface NewRefund {
 export type RefundRequestOutcome =
   | { readonly kind: 'requested'; readonly refund: RefundRow }
   | { readonly kind: 'payment_not_found' }
+  /** An earlier refund has this key, with another amount or of another payment. */
+  | { readonly kind: 'key_reused' }
   /** Not paid, not refundable any more, or less is left than was asked for. */
   | { readonly kind: 'not_refundable'; readonly availableMinor: bigint }
 
@@ -42,7 +44,11 @@ export async function requestRefund(
     const payment = await lockOrderOf(trx, wanted.merchantId, wanted.paymentId)
     if (payment === undefined) return { kind: 'payment_not_found' }
     const earlier = await findByKey(trx, wanted)
-    if (earlier !== undefined) return { kind: 'requested', refund: earlier }
+    if (earlier !== undefined) {
+      return isSame(earlier, wanted)
+        ? { kind: 'requested', refund: earlier }
+        : { kind: 'key_reused' }
+    }
     const refund = await reserveRefund(trx, jobs, wanted)
     if (refund !== undefined) return { kind: 'requested', refund }
     return { kind: 'not_refundable', availableMinor: refundableMinor(payment) }
@@ -56,9 +62,11 @@ async function findByKey(trx: Trx, wanted: NewRefund): Promise<RefundRow | undef
     .selectAll()
     .where('merchant_id', '=', wanted.merchantId)
     .where('request_key', '=', wanted.requestKey)
-    .where('payment_id', '=', wanted.paymentId)
     .executeTakeFirst()
 }
+
+const isSame = (refund: RefundRow, wanted: NewRefund): boolean =>
+  refund.payment_id === wanted.paymentId && refund.amount === wanted.amountMinor
 
 /** What can still be refunded of a payment, in minor units. */
 export function refundableMinor(payment: PaymentRow): bigint {

@@ -4,6 +4,9 @@ import type {
   CaseId,
   ChannelAccountId,
   ChannelKeyId,
+  DeliveryId,
+  EndpointId,
+  EventId,
   MerchantId,
   NotificationId,
   OrderId,
@@ -12,11 +15,13 @@ import type {
   RefundId,
   VendorMerchantId,
 } from '#domain/id'
+import type { EventType } from '#domain/event'
 import type { KeyPurpose } from '#domain/key'
 import type { Method, NextAction, Wallet } from '#domain/method'
 import type { Currency } from '#domain/money'
 import type {
   CaseState,
+  DeliveryState,
   Disposition,
   NotificationState,
   OrderState,
@@ -201,6 +206,48 @@ export interface Schema {
     due_at: Date | null
     created_at: Stamp
     succeeded_at: Date | null
+  }
+  event_endpoint: {
+    merchant_id: MerchantId
+    id: EndpointId
+    url: string
+    sealed: Buffer
+    previous_sealed: Buffer | null
+    previous_until: Date | null
+    enabled: Generated<boolean>
+    failures: Generated<bigint>
+    paused_until: Date | null
+    created_at: Stamp
+  }
+  merchant_event: {
+    merchant_id: MerchantId
+    id: EventId
+    type: EventType
+    subject: string
+    order_id: OrderId | null
+    sequence: bigint
+    body: string
+    created_at: Stamp
+  }
+  event_delivery: {
+    merchant_id: MerchantId
+    id: DeliveryId
+    event_id: EventId
+    endpoint_id: EndpointId
+    state: Generated<DeliveryState>
+    attempts: Generated<bigint>
+    due_at: Date | null
+    delivered_at: Date | null
+  }
+  merchant_event_attempt: {
+    merchant_id: MerchantId
+    id: string
+    delivery_id: DeliveryId
+    attempt: bigint
+    status: bigint | null
+    error: string | null
+    elapsed_ms: bigint
+    at: Stamp
   }
   audit: {
     merchant_id: MerchantId

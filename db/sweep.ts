@@ -1,5 +1,12 @@
 import { sql } from 'kysely'
-import type { MerchantId, NotificationId, PaymentId, PointsGrantId, RefundId } from '#domain/id'
+import type {
+  DeliveryId,
+  MerchantId,
+  NotificationId,
+  PaymentId,
+  PointsGrantId,
+  RefundId,
+} from '#domain/id'
 import type { Db } from './database.ts'
 import type { Jobs } from './job.ts'
 
@@ -20,6 +27,7 @@ export interface SweepCounts {
   readonly grants: number
   readonly queries: number
   readonly refunds: number
+  readonly events: number
 }
 
 /**
@@ -33,7 +41,8 @@ export async function sweep(db: Db, jobs: Jobs, options: SweepOptions): Promise<
   const grants = await sweepGrants(db, jobs, options)
   const queries = await sweepQueries(db, jobs, options)
   const refunds = await sweepRefunds(db, jobs, options)
-  return { notifications, grants, queries, refunds }
+  const events = await sweepEvents(db, jobs, options)
+  return { notifications, grants, queries, refunds, events }
 }
 
 interface Due<Id> {
@@ -95,6 +104,20 @@ function sweepRefunds(db: Db, jobs: Jobs, { now, nextQueryAt }: SweepOptions): P
       RETURNING r.merchant_id, r.id`.execute(trx)
     const payloads = byMerchant(rows).map(({ merchantId, ids }) => ({
       data: { merchantId, refundIds: ids },
+    }))
+    await jobs.send(trx, 'compensation', payloads)
+    return rows.length
+  })
+}
+
+/** Events have their own schedule in `due_at`; a few seconds past it, their job is lost. */
+function sweepEvents(db: Db, jobs: Jobs, { now }: SweepOptions): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    const { rows } = await sql<Due<DeliveryId>>`
+      SELECT merchant_id, id FROM event_delivery WHERE due_at <= ${now}
+      ORDER BY due_at LIMIT ${ROWS_MAX}`.execute(trx)
+    const payloads = byMerchant(rows).map(({ merchantId, ids }) => ({
+      data: { merchantId, deliveryIds: ids },
     }))
     await jobs.send(trx, 'compensation', payloads)
     return rows.length

@@ -12,6 +12,9 @@ export type NotificationId = Brand<string, 'NotificationId'>
 export type PointsGrantId = Brand<string, 'PointsGrantId'>
 export type CaseId = Brand<string, 'CaseId'>
 /** Also the merchant refund number that we send to the vendor. */
+export type EventId = Brand<string, 'EventId'>
+export type EndpointId = Brand<string, 'EndpointId'>
+export type DeliveryId = Brand<string, 'DeliveryId'>
 export type RefundId = Brand<string, 'RefundId'>
 export type ApiKeyId = Brand<string, 'ApiKeyId'>
 
@@ -27,6 +30,9 @@ const prefix = {
   openCase: 'c',
   refund: 'r',
   audit: 't',
+  event: 'e',
+  endpoint: 'w',
+  delivery: 'd',
   apiKey: 'y',
   log: 'l',
 } as const
@@ -54,6 +60,9 @@ export const newPointsGrantId = (): PointsGrantId => mint(newId(prefix.pointsGra
 export const newCaseId = (): CaseId => mint(newId(prefix.openCase))
 export const newApiKeyId = (): ApiKeyId => mint(newId(prefix.apiKey))
 export const newRefundId = (): RefundId => mint(newId(prefix.refund))
+export const newEventId = (): EventId => mint(newId(prefix.event))
+export const newEndpointId = (): EndpointId => mint(newId(prefix.endpoint))
+export const newDeliveryId = (): DeliveryId => mint(newId(prefix.delivery))
 export const newAuditId = (): string => newId(prefix.audit)
 export const newLogId = (): string => newId(prefix.log)
 
@@ -63,6 +72,14 @@ const isId = (letter: string, text: string): boolean =>
 /** Reads an id that came back from a vendor or a URL. */
 export const parsePaymentId = (text: string): PaymentId | undefined =>
   isId(prefix.payment, text) ? mint(text) : undefined
+
+/** Reads an event id of a URL or a cursor. */
+export const parseEventId = (text: string): EventId | undefined =>
+  isId(prefix.event, text) ? mint(text) : undefined
+
+/** Reads an endpoint id of a URL. */
+export const parseEndpointId = (text: string): EndpointId | undefined =>
+  isId(prefix.endpoint, text) ? mint(text) : undefined
 
 /** Reads a case id of a command or a cursor. */
 export const parseCaseId = (text: string): CaseId | undefined =>

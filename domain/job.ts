@@ -1,4 +1,11 @@
-import type { MerchantId, NotificationId, PaymentId, PointsGrantId, RefundId } from './id.ts'
+import type {
+  DeliveryId,
+  MerchantId,
+  NotificationId,
+  PaymentId,
+  PointsGrantId,
+  RefundId,
+} from './id.ts'
 
 /** Every payload names one merchant and ids; a job reads the rows again. */
 export interface OrderStatusJob {
@@ -18,6 +25,7 @@ export interface CompensationJob {
   readonly paymentIds?: readonly PaymentId[]
   readonly grantIds?: readonly PointsGrantId[]
   readonly refundIds?: readonly RefundId[]
+  readonly deliveryIds?: readonly DeliveryId[]
 }
 
 export interface PaymentQueryJob {
@@ -30,6 +38,11 @@ export interface RefundJob {
   readonly refundId: RefundId
 }
 
+export interface MerchantEventJob {
+  readonly merchantId: MerchantId
+  readonly deliveryId: DeliveryId
+}
+
 export interface JobByQueue {
   readonly 'order-status': OrderStatusJob
   readonly 'points-award': PointsAwardJob
@@ -38,6 +51,7 @@ export interface JobByQueue {
   readonly 'payment-close': PaymentQueryJob
   readonly 'refund-submit': RefundJob
   readonly 'refund-query': RefundJob
+  readonly 'merchant-event': MerchantEventJob
 }
 
 export type QueueName = keyof JobByQueue
@@ -50,6 +64,7 @@ export const QUEUE_NAMES: readonly QueueName[] = [
   'payment-close',
   'refund-submit',
   'refund-query',
+  'merchant-event',
 ]
 
 /** Every queue has its own dead-letter queue. */

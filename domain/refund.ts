@@ -12,6 +12,8 @@ export interface RefundInput {
   readonly payment: RefundedPayment | undefined
   /** Our refund that the message names; `undefined` when it names none of this payment. */
   readonly refund: RefundView | undefined
+  /** Another refund of the account carries the vendor's number that the message names. */
+  readonly isNumberTaken: boolean
 }
 
 export interface RefundedPayment {
@@ -32,6 +34,7 @@ export type RefundDoubt =
   | 'refund_amount_differs'
   | 'refund_amount_missing'
   | 'refund_currency_differs'
+  | 'refund_number_taken'
 
 /**
  * What a verified message does to a refund. Pure, so that every order of events can be tried.
@@ -56,6 +59,7 @@ export function decideRefund(input: RefundInput): RefundDecision {
   if (facts.currency !== undefined && facts.currency !== payment.currency) {
     return doubt('refund_currency_differs')
   }
+  if (input.isNumberTaken) return doubt('refund_number_taken')
   return refund === undefined ? decideForeign(facts) : decideOwn(facts, refund)
 }
 

@@ -6,6 +6,7 @@ export type PointsGrantState =
   'pending' | 'sent' | 'granted' | 'void' | 'refused' | 'taken' | 'short'
 export type NotificationState = 'received' | 'applied' | 'quarantined'
 export type CaseState = 'open' | 'resolved'
+export type DeliveryState = 'pending' | 'delivered' | 'dead'
 export type RefundState = 'requested' | 'sent' | 'accepted' | 'succeeded' | 'refused' | 'abnormal'
 
 /** Who wanted a refund; `vendor`: it was made outside of this system, at the vendor's own console. */
@@ -67,10 +68,23 @@ export const notificationMoves: Moves<NotificationState> = {
   applied: [],
 }
 
+/** A person may ask for either to be sent again. */
+export const deliveryMoves: Moves<DeliveryState> = {
+  pending: ['delivered', 'dead'],
+  delivered: ['pending'],
+  dead: ['pending'],
+}
+
 export const caseMoves: Moves<CaseState> = { open: ['resolved'], resolved: [] }
 
 export type StateSubject =
-  'payment' | 'customer_order' | 'points_grant' | 'notification' | 'open_case' | 'refund'
+  | 'payment'
+  | 'customer_order'
+  | 'points_grant'
+  | 'notification'
+  | 'open_case'
+  | 'refund'
+  | 'event_delivery'
 
 /** All state tables by the table that holds the state. The database trigger is made from this. */
 export const movesBySubject: Readonly<Record<StateSubject, Moves<string>>> = {
@@ -80,6 +94,7 @@ export const movesBySubject: Readonly<Record<StateSubject, Moves<string>>> = {
   notification: notificationMoves,
   open_case: caseMoves,
   refund: refundMoves,
+  event_delivery: deliveryMoves,
 }
 
 export const canMovePayment = (from: PaymentState, to: PaymentState): boolean =>

@@ -5,6 +5,8 @@ import { Problem, problemResponse } from './problem.ts'
 import { callbackRoute } from './route/callback.ts'
 import { caseRoute } from './route/case.ts'
 import { capabilityRoute } from './route/capability.ts'
+import { eventEndpointRoute } from './route/event-endpoint.ts'
+import { eventRoute } from './route/event.ts'
 import { healthRoute } from './route/health.ts'
 import { orderRoute } from './route/order.ts'
 import { payPageRoute } from './route/pay-page.ts'
@@ -19,6 +21,8 @@ const merchantRoutes = [
   orderRoute,
   timelineRoute,
   caseRoute,
+  eventRoute,
+  eventEndpointRoute,
   capabilityRoute,
 ]
 

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Db } from '#db/database'
 import type { Jobs } from '#db/job'
+import type { SealKey } from '#db/seal'
 import type { Clock } from '#domain/time'
 import type { AccountCache } from './account-cache.ts'
 import type { Intake } from './intake.ts'
@@ -11,6 +12,9 @@ export interface GatewayDeps {
   readonly db: Db
   readonly jobs: Jobs
   readonly clock: Clock
+  /** `host:port` that merchants' events may go to by plain http; empty in production. */
+  readonly localHosts: readonly string[]
+  readonly sealKey: SealKey
   readonly accounts: AccountCache
   readonly intake: Intake
   readonly refreshKeys: RefreshKeys

@@ -61,6 +61,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     clock,
     log,
     publicUrl: options.publicUrl,
+    localHosts: options.localHosts,
+    sealKey: options.sealKey,
     accounts: createAccountCache(db, options.sealKey, registry, () => performance.now()),
     intake: createIntake(commit, defaultIntake),
     refreshKeys: createKeyRefresh(db, options.sealKey, log, () => performance.now()),

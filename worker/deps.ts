@@ -4,6 +4,8 @@ import type { ConfirmDeps } from '#db/confirm-payment'
 import type { Db } from '#db/database'
 import type { SealKey } from '#db/seal'
 import type { Clock } from '#domain/time'
+import type { EventClient } from './event-client.ts'
+import type { EventPool } from './event-pool.ts'
 import type { QueryLimit } from './query-limit.ts'
 import type { PointsClient } from './points-client.ts'
 
@@ -15,11 +17,37 @@ export interface WorkerDeps extends ConfirmDeps {
   readonly sealKey: SealKey
   readonly points: PointsClient
   readonly queryLimit: QueryLimit
+  readonly events: EventClient
+  readonly eventPool: EventPool
   /** Where vendors reach the gateway, without a trailing slash: refunds name it, too. */
   readonly publicUrl: string
   readonly log: Logger
   /** Seconds that a waiting row is left alone after an attempt. */
   readonly retrySeconds: number
+}
+
+/** What the worker is started with. */
+export interface WorkerOptions {
+  readonly databaseUrl: string
+  readonly sealKey: SealKey
+  readonly pointsUrl: string
+  /** Where vendors reach the gateway, without a trailing slash. */
+  readonly publicUrl: string
+  readonly localHosts: readonly string[]
+  readonly clock: Clock
+  readonly log: Logger
+  readonly compensationSeconds: number
+  /** Seconds that a waiting row is left alone before the sweeper feeds it again. */
+  readonly retrySeconds: number
+  readonly querySeconds: number
+  readonly pollingSeconds: number
+  /** When the sweeper runs; seconds come first. */
+  readonly sweepPattern: string
+  /** When vendors are asked for their current keys; every 12 hours unless given. */
+  readonly keyRefreshPattern?: string
+  /** When the next months of the transaction log are made; every day unless given. */
+  readonly partitionPattern?: string
+  readonly requireDurable: boolean
 }
 
 /** The queue's own try again: throw means that the job comes back. */

@@ -5,6 +5,7 @@ import { QUEUE_NAMES, deadLetterOf } from '#domain/job'
 import type { JobByQueue, QueueName } from '#domain/job'
 import type { WorkerDeps } from './deps.ts'
 import { runCompensation } from './job/compensation.ts'
+import { runMerchantEvent } from './job/merchant-event.ts'
 import { runOrderStatus } from './job/order-status.ts'
 import { runPaymentClose } from './job/payment-close.ts'
 import { runPaymentQuery } from './job/payment-query.ts'
@@ -28,6 +29,7 @@ const handlers: Handlers = {
   'payment-close': runPaymentClose,
   'refund-submit': runRefundSubmit,
   'refund-query': runRefundQuery,
+  'merchant-event': runMerchantEvent,
 }
 
 export interface QueueOptions {
@@ -69,6 +71,7 @@ export async function startConsumers(
   await consume(boss, 'payment-close', deps, options)
   await consume(boss, 'refund-submit', deps, options)
   await consume(boss, 'refund-query', deps, options)
+  await consume(boss, 'merchant-event', deps, options)
   for (const name of QUEUE_NAMES) await consumeDead(boss, name, deps, options)
 }
 

@@ -1,43 +1,17 @@
 import { Cron } from 'croner'
 import type { Logger } from 'pino'
-import { createRegistry } from '#channel/registry'
-import { strategies } from '#channel/strategies'
 import { openDatabase, workerDatabase } from '#db/database'
 import { assertDurable } from '#db/durability'
 import { jobsOf } from '#db/job'
-import type { SealKey } from '#db/seal'
+import { makePartitions } from '#db/partition'
 import { sweep } from '#db/sweep'
 import type { SweepCounts } from '#db/sweep'
 import { addMs } from '#domain/time'
-import type { Clock } from '#domain/time'
-import { watchClockSkew } from './clock-skew.ts'
-import type { WorkerDeps } from './deps.ts'
+import type { WorkerOptions } from './deps.ts'
+import { makeDeps } from './make-deps.ts'
 import { refreshVendorKeys } from './key-refresh.ts'
 import type { KeyRefreshCounts } from './key-refresh.ts'
-import { createPointsClient } from './points-client.ts'
-import { createQueryLimit } from './query-limit.ts'
 import { openQueues, startConsumers, stopQueues } from './queue.ts'
-
-export interface WorkerOptions {
-  readonly databaseUrl: string
-  readonly sealKey: SealKey
-  readonly pointsUrl: string
-  /** Where vendors reach the gateway, without a trailing slash. */
-  readonly publicUrl: string
-  readonly localHosts: readonly string[]
-  readonly clock: Clock
-  readonly log: Logger
-  readonly compensationSeconds: number
-  /** Seconds that a waiting row is left alone before the sweeper feeds it again. */
-  readonly retrySeconds: number
-  readonly querySeconds: number
-  readonly pollingSeconds: number
-  /** When the sweeper runs; seconds come first. */
-  readonly sweepPattern: string
-  /** When vendors are asked for their current keys; every 12 hours unless given. */
-  readonly keyRefreshPattern?: string
-  readonly requireDurable: boolean
-}
 
 export interface Worker {
   /** Runs the sweeper now. */
@@ -52,6 +26,7 @@ export interface Worker {
 const MS_PER_SECOND = 1000
 /** Away from the full hour, when everybody asks. */
 export const KEY_REFRESH_PATTERN = '0 23 5,17 * * *'
+const PARTITION_PATTERN = '0 37 3 * * *'
 
 /** Starts queues and schedules. Every job may run twice, late, and beside its twin. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
@@ -60,26 +35,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const db = openDatabase(options.databaseUrl, workerDatabase, onError)
   if (options.requireDurable) await assertDurable(db)
   const boss = await openQueues(options.databaseUrl, onError)
-  const skew = watchClockSkew((url, init) => fetch(url, init), clock, log)
-  const deps: WorkerDeps = {
-    db,
-    clock,
-    log,
-    jobs: jobsOf(boss),
-    now: () => clock.now(),
-    registry: createRegistry(strategies, {
-      clock,
-      fetch: skew.fetch,
-      localHosts: options.localHosts,
-      newNonce: () => crypto.randomUUID().replaceAll('-', ''),
-    }),
-    sealKey: options.sealKey,
-    points: createPointsClient(options.pointsUrl),
-    queryLimit: createQueryLimit(clock),
-    publicUrl: options.publicUrl,
-    compensationSeconds: options.compensationSeconds,
-    retrySeconds: options.retrySeconds,
-  }
+  const { deps, clockSkewSeconds } = makeDeps(options, { db, jobs: jobsOf(boss) })
   await startConsumers(boss, deps, { pollingSeconds: options.pollingSeconds })
   const sweepNow = (): Promise<SweepCounts> => {
     const now = clock.now()
@@ -97,14 +53,19 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     schedule(log, 'key refresh', options.keyRefreshPattern ?? KEY_REFRESH_PATTERN, async () => {
       log.info({ ...(await refreshVendorKeys(deps)) }, 'vendor keys refreshed')
     }),
+    schedule(log, 'partition', options.partitionPattern ?? PARTITION_PATTERN, async () => {
+      const made = await makePartitions(db, clock.now())
+      if (made.length > 0) log.info({ made }, 'months of the transaction log made')
+    }),
   ]
   return {
     sweep: sweepNow,
     refreshKeys: () => refreshVendorKeys(deps),
-    clockSkewSeconds: skew.seconds,
+    clockSkewSeconds,
     async stop() {
       for (const item of schedules) item.stop()
       await stopQueues(boss)
+      await deps.eventPool.drain()
       await db.destroy()
     },
   }

@@ -16,9 +16,12 @@ export interface Context {
   readonly keyring: Keyring
 }
 
-/** A call that may be repeated unchanged: our number guards a creation (Ping++ dossier, section 1). */
+/**
+ * A call that may be repeated unchanged, as our number guards a creation (Ping++ dossier, section 1); all but a
+ * refund, which has no number of ours at the vendor.
+ */
 export interface VendorCall {
-  readonly kind: 'create' | 'query'
+  readonly kind: 'create' | 'query' | 'refund' | 'refund_query'
   readonly method: 'GET' | 'POST'
   /** Path and encoded query, exactly as signed and sent. */
   readonly target: string
@@ -49,14 +52,19 @@ const ATTEMPTS_MAX = 2
 const BACK_OFF_STATUSES = new Set([403, 429])
 const USER_AGENT = 'pingzhang/0.1'
 
-/** Calls the vendor; a 502 is repeated once with the same body, anything else is not. */
+/**
+ * Calls the vendor; a 502 is repeated once with the same body, anything else is not.
+ *
+ * A refund is sent once whatever is answered: the second call would be a second refund (payment rules, 5).
+ */
 export async function callVendor(
   context: Context,
   call: VendorCall,
   record: RecordExchange,
 ): Promise<VendorAnswer> {
   let outcome: HttpOutcome = { kind: 'no_answer', cause: 'connection' }
-  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+  const attemptsMax = call.kind === 'refund' ? 1 : ATTEMPTS_MAX
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     outcome = await sendSigned(context, call, record)
     if (outcome.kind !== 'answered' || outcome.status !== BAD_GATEWAY) break
   }

@@ -1,14 +1,19 @@
 import { z } from 'zod'
 import { unreachable } from '#domain/assert'
 import { mintVerified } from '#domain/notification'
-import type { NotificationContent, NotificationFacts, OtherFacts } from '#domain/notification'
+import type {
+  NotificationContent,
+  NotificationFacts,
+  OtherFacts,
+  RefundFacts,
+} from '#domain/notification'
 import type { Answer, CallbackReading, RawCallback, RejectionReason } from '../channel.ts'
 import { sha256Hex } from '../crypto.ts'
 import { parseJson } from '../json.ts'
 import type { Keyring } from './key.ts'
 import type { Mode } from './settings.ts'
 import { checkSignature } from './signature.ts'
-import { readPayment, readRefundedNumber } from './wire.ts'
+import { readPayment, readRefund } from './wire.ts'
 
 /** Ping++ dossier, section 4.1. */
 const eventSchema = z.object({
@@ -23,6 +28,8 @@ type VendorEvent = z.infer<typeof eventSchema>
 
 /** Ping++ dossier, section 4.1: the only event that is about the result of a payment as we make them. */
 const PAYMENT_EVENT = 'charge.succeeded'
+const REFUND_SUCCEEDED = 'refund.succeeded'
+const REFUND_FAILED = 'refund.failed'
 
 /**
  * Verifies and reads a callback: payment rules, section 2, checks 3 to 8.
@@ -60,19 +67,34 @@ function isOfOtherMode(event: VendorEvent, mode: Mode): boolean {
   return stated.some((value) => value !== isLive)
 }
 
-function readFacts(event: VendorEvent): NotificationFacts {
-  const facts = readPayment(event.data?.object)?.facts
-  if (event.type !== PAYMENT_EVENT) return readOther(event, facts?.paymentNumber)
-  return facts ?? { kind: 'unreadable', reason: 'the charge object is not the documented one' }
+function readFacts({ type, data }: VendorEvent): NotificationFacts {
+  switch (type) {
+    case PAYMENT_EVENT:
+      return readPayment(data?.object)?.facts ?? unreadable('the charge object')
+    case REFUND_SUCCEEDED:
+    case REFUND_FAILED:
+      return readRefundNews(type, data?.object) ?? unreadable('the refund object')
+    default:
+      return readOther(type, data?.object)
+  }
 }
 
-function readOther(event: VendorEvent, ownNumber: string | undefined): OtherFacts {
-  const number = ownNumber ?? readRefundedNumber(event.data?.object)
-  return {
-    kind: 'other',
-    eventType: event.type,
-    ...(number === undefined ? {} : { paymentNumber: number }),
-  }
+const unreadable = (what: string): NotificationFacts => ({
+  kind: 'unreadable',
+  reason: `${what} is not the documented one`,
+})
+
+/** `undefined` also for a refund that does not say what its event says: a person must look at it. */
+function readRefundNews(type: string, object: unknown): RefundFacts | undefined {
+  const facts = readRefund(object)?.facts
+  if (facts === undefined || facts.refundState === 'unknown') return facts
+  return (facts.refundState === 'succeeded') === (type === REFUND_SUCCEEDED) ? facts : undefined
+}
+
+/** `charge.refunded` says nothing, so of other news only the number is taken (dossier, checklist 34). */
+function readOther(eventType: string, object: unknown): OtherFacts {
+  const number = readPayment(object)?.facts.paymentNumber ?? readRefund(object)?.facts.paymentNumber
+  return { kind: 'other', eventType, ...(number === undefined ? {} : { paymentNumber: number }) }
 }
 
 /** Payment rules, section 2. Without an id the raw body is the event, as a repeat is the same bytes. */

@@ -11,6 +11,7 @@ import {
   WALLET_METHODS,
   preparePayment,
 } from './prepare.ts'
+import { refundPart } from './refund.ts'
 import { checkAccount, requiredKeys, settingsSchema } from './settings.ts'
 
 const capabilities: Capabilities = {
@@ -18,7 +19,7 @@ const capabilities: Capabilities = {
   wallets: WALLET_METHODS,
   // Ping++ dossier, section 2.6: no call closes a payment; its own deadline does.
   close: false,
-  refund: false,
+  refund: true,
   bill: false,
   expiresInSecondsMin: EXPIRES_IN_SECONDS_MIN,
   // Of the longest product; the shorter ones refuse by themselves.
@@ -47,6 +48,7 @@ function create(account: Account, deps: ChannelDeps): Channel {
     preparePayment: (request) => preparePayment(context, request),
     createPayment: (prepared, record) => createPayment(context, prepared, record),
     queryPayment: (payment, record) => queryPayment(context, payment, record),
+    refund: refundPart(context),
     readCallback: (callback) => readCallback(keyring, settings.mode, callback),
     acknowledge,
   }

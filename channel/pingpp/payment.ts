@@ -7,9 +7,10 @@ import { isAllowedUrl } from '../host.ts'
 import type { RecordExchange } from '../http.ts'
 import { callVendor } from './call.ts'
 import type { Context, VendorAnswer, VendorError } from './call.ts'
-import { EXPIRES_IN_SECONDS_MAX } from './prepare.ts'
-import { PAGE_ITEMS_MAX, parseCreation, parsePage, parsePayment, readCredential } from './wire.ts'
-import type { Creation, Credential, VendorPayment } from './wire.ts'
+import { EXPIRES_IN_SECONDS_MAX, readCredential } from './prepare.ts'
+import type { Credential } from './prepare.ts'
+import { PAGE_ITEMS_MAX, parseCreation, parsePage, parsePayment } from './wire.ts'
+import type { Creation, VendorPayment } from './wire.ts'
 
 /** Ping++ dossier, section 2.6. */
 const PATH = '/v1/charges'

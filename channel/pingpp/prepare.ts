@@ -2,9 +2,11 @@ import { isIPv4 } from 'node:net'
 import type { Method, Wallet } from '#domain/method'
 import { AMOUNT_MINOR_MAX } from '#domain/money'
 import { unixSeconds } from '#domain/time'
+import { z } from 'zod'
 import type { PaymentRequest, PrepareOutcome } from '../channel.ts'
 import type { Context } from './call.ts'
 import { writeCreation } from './wire.ts'
+import type { VendorPayment } from './wire.ts'
 
 /** Ping++ dossier, section 2.3: the vendor's `channel` for each of our pairs. */
 const PRODUCTS: Readonly<Record<Wallet, Readonly<Partial<Record<Method, string>>>>> = {
@@ -188,4 +190,91 @@ function checkReturnUrl(text: string | undefined): string | undefined {
   if (url === undefined || !/^https?:$/.test(url.protocol)) return 'expected an http address'
   if (/[?#]/.test(text)) return 'must have no query'
   return url.hostname === 'localhost' ? 'must not be localhost' : undefined
+}
+
+/** What the customer's client needs, by what it must do with it (Ping++ dossier, section 2.5). */
+export type Credential =
+  | { readonly kind: 'form'; readonly fields: Texts }
+  | { readonly kind: 'redirect'; readonly url: string }
+  | { readonly kind: 'qr_code'; readonly content: string }
+  | { readonly kind: 'sdk'; readonly params: Texts }
+  | { readonly kind: 'none' }
+
+type Texts = Readonly<Record<string, string>>
+
+const NONE: Credential = { kind: 'none' }
+
+const CREDENTIALS: Readonly<Record<string, (value: unknown) => Credential>> = {
+  alipay: (value) => sdk(value, 'orderInfo'),
+  alipay_wap: alipayAddress,
+  alipay_pc_direct: alipayAddress,
+  alipay_qr: qrCode,
+  wx: (value) => sdk(value, 'prepayId', 'sign'),
+  wx_pub: (value) => sdk(value, 'package', 'paySign'),
+  wx_lite: miniProgram,
+  wx_pub_qr: qrCode,
+  wx_wap: address,
+  upacp: (value) => sdk(value, 'tn'),
+  upacp_pc: form,
+  upacp_wap: form,
+  // Not documented; the other codes of the vendor are text.
+  upacp_qr: qrCode,
+}
+
+/** `none` for what is missing, empty or of another shape. */
+export function readCredential({ product, credential }: VendorPayment): Credential {
+  const values = z.record(z.string(), z.unknown()).safeParse(credential).data ?? {}
+  return CREDENTIALS[product]?.(values[product]) ?? NONE
+}
+
+/** Clients want text everywhere, and the vendor sends some numbers. */
+const textsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+
+function texts(value: unknown, ...required: readonly string[]): Texts | undefined {
+  const read = textsSchema.safeParse(value).data ?? {}
+  const pairs = Object.entries(read).map(([name, item]) => [name, String(item)] as const)
+  const found = Object.fromEntries(pairs)
+  return required.every((name) => (found[name] ?? '') !== '') ? found : undefined
+}
+
+function sdk(value: unknown, ...required: readonly string[]): Credential {
+  const params = texts(value, ...required)
+  return params === undefined ? NONE : { kind: 'sdk', params }
+}
+
+/** `wx.requestPayment` takes all but the `appId`. */
+function miniProgram(value: unknown): Credential {
+  const { appId: _, ...params } = texts(value, 'package', 'paySign') ?? {}
+  return Object.keys(params).length === 0 ? NONE : { kind: 'sdk', params }
+}
+
+function qrCode(value: unknown): Credential {
+  const content = z.string().min(1).safeParse(value).data
+  return content === undefined ? NONE : { kind: 'qr_code', content }
+}
+
+function address(value: unknown): Credential {
+  const url = z.union([z.string(), z.object({ url: z.string() })]).safeParse(value).data
+  if (url === undefined) return NONE
+  return { kind: 'redirect', url: typeof url === 'string' ? url : url.url }
+}
+
+/** Posted unchanged: the wallet's signature covers every field. */
+function form(value: unknown): Credential {
+  const fields = texts(value, 'signature')
+  return fields === undefined ? NONE : { kind: 'form', fields }
+}
+
+const ALIPAY_URL = 'https://mapi.alipay.com/gateway.do'
+/** These read the charset outside what is signed. */
+const OLD_SERVICES = new Set(['alipay.wap.create.direct.pay.by.user', 'create_direct_pay_by_user'])
+
+function alipayAddress(value: unknown): Credential {
+  const { channel_url: base = ALIPAY_URL, ...fields } = texts(value, 'sign') ?? {}
+  if (Object.keys(fields).length === 0) return NONE
+  const charset = OLD_SERVICES.has(fields['service'] ?? '') ? { _input_charset: 'utf-8' } : {}
+  const query = Object.entries({ ...charset, ...fields })
+    .map((pair) => pair.map(encodeURIComponent).join('='))
+    .join('&')
+  return { kind: 'redirect', url: `${base}${base.includes('?') ? '&' : '?'}${query}` }
 }

@@ -1,8 +1,13 @@
 import { jsonMinor, parseMinor } from '#domain/money'
-import type { PaymentFacts, VendorState } from '#domain/notification'
+import type {
+  PaymentFacts,
+  RefundFacts,
+  VendorRefundState,
+  VendorState,
+} from '#domain/notification'
 import { unixSeconds } from '#domain/time'
 import { z } from 'zod'
-import type { PaymentRequest } from '../channel.ts'
+import type { PaymentRequest, RefundRequest } from '../channel.ts'
 import { parseJson } from '../json.ts'
 
 /**
@@ -29,8 +34,22 @@ const chargeSchema = z.object({
   credential: z.unknown().optional(),
 })
 
-/** Ping++ dossier, section 3: what of a refund leads to its payment. */
-const refundSchema = z.object({ object: z.literal('refund'), charge_order_no: z.string().min(1) })
+/** Ping++ dossier, section 3: the refund object of answers, lists and events. */
+const refundSchema = z.object({
+  object: z.literal('refund'),
+  id: z.string().min(1).max(64),
+  charge: z.string().min(1),
+  charge_order_no: z.string().min(1),
+  status: z.string().min(1),
+  succeed: z.boolean().nullish(),
+  failure_code: z.string().nullish(),
+  amount: z.unknown().optional(),
+  // Older payloads have neither of these two.
+  currency: z.string().nullish(),
+  app: z.string().nullish(),
+  time_succeed: z.unknown().optional(),
+  metadata: z.unknown().optional(),
+})
 
 /** Ping++ dossier, section 6: at most 100 are asked for. */
 export const PAGE_ITEMS_MAX = 100
@@ -39,7 +58,13 @@ const listSchema = z.object({
   object: z.literal('list'),
   has_more: z.boolean(),
   data: z
-    .array(z.looseObject({ id: z.string().min(1).max(64), order_no: z.unknown().optional() }))
+    .array(
+      z.looseObject({
+        id: z.string().min(1).max(64),
+        order_no: z.unknown().optional(),
+        metadata: z.unknown().optional(),
+      }),
+    )
     .max(PAGE_ITEMS_MAX),
 })
 
@@ -102,31 +127,42 @@ export function readPayment(value: unknown): VendorPayment | undefined {
 export const parsePayment = (bytes: Uint8Array): VendorPayment | undefined =>
   readPayment(parseJson(bytes))
 
-export interface Page {
+export interface Page<Item> {
   /** The cursor of the next page; absent on the last one. */
   readonly next: string | undefined
   /** Those with the number that was looked for. */
-  readonly found: readonly VendorPayment[]
+  readonly found: readonly Item[]
 }
 
+type Listed = z.infer<typeof listSchema>['data'][number]
+
 /**
- * Reads a page of the list; `undefined` when it is none, so that it cannot pass for an empty one.
+ * Reads a page of a list; `undefined` when it is none, so that it cannot pass for an empty one.
  *
  * So it is when ours cannot be read, or when more is promised behind nothing.
  */
-export function parsePage(bytes: Uint8Array, paymentNumber: string): Page | undefined {
+function readPage<Item>(
+  bytes: Uint8Array,
+  isOurs: (item: Listed) => boolean,
+  read: (item: Listed) => Item | undefined,
+): Page<Item> | undefined {
   const list = listSchema.safeParse(parseJson(bytes)).data
   if (list === undefined) return undefined
-  const ours = list.data.filter((item) => item.order_no === paymentNumber)
-  const found = ours.map(readPayment).filter((payment) => payment !== undefined)
+  const ours = list.data.filter(isOurs)
+  const found = ours.map(read).filter((item) => item !== undefined)
   const lastId = list.data.at(-1)?.id
   if (found.length < ours.length || (list.has_more && lastId === undefined)) return undefined
   return { next: list.has_more ? lastId : undefined, found }
 }
 
-/** The number of the payment that a refund object belongs to. */
-export const readRefundedNumber = (value: unknown): string | undefined =>
-  refundSchema.safeParse(value).data?.charge_order_no
+export const parsePage = (bytes: Uint8Array, number: string): Page<VendorPayment> | undefined =>
+  readPage(bytes, (item) => item.order_no === number, readPayment)
+
+export const parseRefundPage = (
+  bytes: Uint8Array,
+  number: string,
+): Page<VendorRefund> | undefined =>
+  readPage(bytes, (item) => ownNumberIn(item.metadata) === number, readRefund)
 
 export interface CreationTexts {
   readonly app: string
@@ -184,89 +220,81 @@ export function parseCreation(body: string): Creation | undefined {
   )
 }
 
-/** What the customer's client needs, by what it must do with it (Ping++ dossier, section 2.5). */
-export type Credential =
-  | { readonly kind: 'form'; readonly fields: Texts }
-  | { readonly kind: 'redirect'; readonly url: string }
-  | { readonly kind: 'qr_code'; readonly content: string }
-  | { readonly kind: 'sdk'; readonly params: Texts }
-  | { readonly kind: 'none' }
+/** Where our refund number travels: the vendor has no field for it (Ping++ dossier, section 3). */
+const OWN_NUMBER = 'pingzhang_refund'
+const metadataSchema = z.object({ [OWN_NUMBER]: z.string().min(1) })
 
-type Texts = Readonly<Record<string, string>>
+/** `undefined` for a refund that somebody else made, such as one made at the vendor's console. */
+const ownNumberIn = (metadata: unknown): string | undefined =>
+  metadataSchema.safeParse(metadata).data?.[OWN_NUMBER]
 
-const NONE: Credential = { kind: 'none' }
+/** Writes the body of a refund. The amount is always there: without it the vendor gives back all. */
+export const writeRefund = (refund: RefundRequest): string =>
+  JSON.stringify({
+    amount: jsonMinor(refund.amount.minor),
+    description: refund.reason,
+    metadata: { [OWN_NUMBER]: refund.refundId },
+  })
 
-const CREDENTIALS: Readonly<Record<string, (value: unknown) => Credential>> = {
-  alipay: (value) => sdk(value, 'orderInfo'),
-  alipay_wap: alipayAddress,
-  alipay_pc_direct: alipayAddress,
-  alipay_qr: qrCode,
-  wx: (value) => sdk(value, 'prepayId', 'sign'),
-  wx_pub: (value) => sdk(value, 'package', 'paySign'),
-  wx_lite: miniProgram,
-  wx_pub_qr: qrCode,
-  wx_wap: address,
-  upacp: (value) => sdk(value, 'tn'),
-  upacp_pc: form,
-  upacp_wap: form,
-  // Not documented; the other codes of the vendor are text.
-  upacp_qr: qrCode,
+/** Ping++ dossier, section 3. What is not here goes to a person: given free, its amount could be paid twice. */
+const FAILURES: ReadonlyMap<string, VendorRefundState> = new Map([
+  ['refund_refused', 'refused'],
+  ['refund_refused_msg', 'refused'],
+  ['refund_failed', 'refused'],
+  // "Create a new refund": an operator may, under a new number.
+  ['refund_retry', 'refused'],
+  ['refund_pending', 'accepted'],
+])
+/** The merchant's password is wanted at the wallet, or the money must go another way: a person's work. */
+const PERSON_CODES = new Set(['refund_wait_operation', 'refund_manual_intervention'])
+
+/** What a refund's words mean for money (payment rules, sections 3 and 5). */
+function refundStateOf(refund: z.infer<typeof refundSchema>): VendorRefundState {
+  const { status, succeed, failure_code: code } = refund
+  const isDone = status === 'succeeded'
+  if ((succeed ?? isDone) !== isDone) return 'unknown'
+  switch (status) {
+    case 'succeeded':
+      return 'succeeded'
+    case 'pending':
+      return PERSON_CODES.has(code ?? '') ? 'abnormal' : 'accepted'
+    case 'failed':
+      return code ? (FAILURES.get(code) ?? 'abnormal') : 'refused'
+    default:
+      return 'unknown'
+  }
 }
 
-/** `none` for what is missing, empty or of another shape. */
-export function readCredential({ product, credential }: VendorPayment): Credential {
-  const values = z.record(z.string(), z.unknown()).safeParse(credential).data ?? {}
-  return CREDENTIALS[product]?.(values[product]) ?? NONE
+/** A refund as the vendor holds it. */
+export interface VendorRefund {
+  /** The vendor's number of the payment. */
+  readonly channelPaymentId: string
+  readonly facts: RefundFacts
 }
 
-/** Clients want text everywhere, and the vendor sends some numbers. */
-const textsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
-
-function texts(value: unknown, ...required: readonly string[]): Texts | undefined {
-  const read = textsSchema.safeParse(value).data ?? {}
-  const pairs = Object.entries(read).map(([name, item]) => [name, String(item)] as const)
-  const found = Object.fromEntries(pairs)
-  return required.every((name) => (found[name] ?? '') !== '') ? found : undefined
+/** Reads a refund object; `undefined` when it is none. */
+export function readRefund(value: unknown): VendorRefund | undefined {
+  const refund = refundSchema.safeParse(value).data
+  if (refund === undefined) return undefined
+  const refundNumber = ownNumberIn(refund.metadata)
+  const amountMinor = parseMinor(refund.amount)
+  const refundedAt = readMoment(refund.time_succeed)
+  return {
+    channelPaymentId: refund.charge,
+    facts: {
+      kind: 'refund',
+      paymentNumber: refund.charge_order_no,
+      identity: refund.app ? { app: refund.app } : {},
+      refundState: refundStateOf(refund),
+      refundStateText: refund.failure_code || refund.status,
+      channelRefundId: refund.id,
+      ...(refundNumber === undefined ? {} : { refundNumber }),
+      ...(amountMinor === undefined ? {} : { amountMinor }),
+      ...(refund.currency ? { currency: refund.currency.toUpperCase() } : {}),
+      ...(refundedAt === undefined ? {} : { refundedAt }),
+    },
+  }
 }
 
-function sdk(value: unknown, ...required: readonly string[]): Credential {
-  const params = texts(value, ...required)
-  return params === undefined ? NONE : { kind: 'sdk', params }
-}
-
-/** `wx.requestPayment` takes all but the `appId`. */
-function miniProgram(value: unknown): Credential {
-  const { appId: _, ...params } = texts(value, 'package', 'paySign') ?? {}
-  return Object.keys(params).length === 0 ? NONE : { kind: 'sdk', params }
-}
-
-function qrCode(value: unknown): Credential {
-  const content = z.string().min(1).safeParse(value).data
-  return content === undefined ? NONE : { kind: 'qr_code', content }
-}
-
-function address(value: unknown): Credential {
-  const url = z.union([z.string(), z.object({ url: z.string() })]).safeParse(value).data
-  if (url === undefined) return NONE
-  return { kind: 'redirect', url: typeof url === 'string' ? url : url.url }
-}
-
-/** Posted unchanged: the wallet's signature covers every field. */
-function form(value: unknown): Credential {
-  const fields = texts(value, 'signature')
-  return fields === undefined ? NONE : { kind: 'form', fields }
-}
-
-const ALIPAY_URL = 'https://mapi.alipay.com/gateway.do'
-/** These read the charset outside what is signed. */
-const OLD_SERVICES = new Set(['alipay.wap.create.direct.pay.by.user', 'create_direct_pay_by_user'])
-
-function alipayAddress(value: unknown): Credential {
-  const { channel_url: base = ALIPAY_URL, ...fields } = texts(value, 'sign') ?? {}
-  if (Object.keys(fields).length === 0) return NONE
-  const charset = OLD_SERVICES.has(fields['service'] ?? '') ? { _input_charset: 'utf-8' } : {}
-  const query = Object.entries({ ...charset, ...fields })
-    .map((pair) => pair.map(encodeURIComponent).join('='))
-    .join('&')
-  return { kind: 'redirect', url: `${base}${base.includes('?') ? '&' : '?'}${query}` }
-}
+export const parseRefund = (bytes: Uint8Array): VendorRefund | undefined =>
+  readRefund(parseJson(bytes))

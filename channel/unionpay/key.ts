@@ -30,7 +30,7 @@ export interface Keyring {
   trust(pem: string): TrustOutcome
 }
 
-/** UnionPay dossier, section 1.4: the whole serial as a decimal number; it is longer than a double holds. */
+/** UnionPay dossier, section 1.4: the whole serial as a decimal number, longer than a double may hold. */
 export const certIdOf = (certificate: X509Certificate): string =>
   BigInt(`0x${certificate.serialNumber}`).toString()
 
@@ -110,6 +110,9 @@ function judge(
 ): Chained | Extract<TrustOutcome, { kind: 'untrusted' }> {
   const certificate = readCertificate(pem)
   if (certificate === undefined) return untrusted('signPubKeyCert is no certificate')
+  const { serialNumber } = certificate
+  // A negative one is possible in a forgery, and is no number that could be named.
+  if (!/^[0-9A-F]+$/i.test(serialNumber)) return untrusted('signPubKeyCert has no serial')
   const certId = certIdOf(certificate)
   if (!isVendorName(certificate, environment)) {
     return untrusted(`certificate ${certId} is not one of UnionPay in ${environment}`)
@@ -163,15 +166,20 @@ function chainOf(
   authorities: readonly X509Certificate[],
   now: Date,
 ): readonly X509Certificate[] | undefined {
-  if (!isValidAt(certificate, now)) return undefined
-  const chain = [certificate]
-  for (let at: X509Certificate = certificate; chain.length <= CHAIN_MAX;) {
-    const child = at
-    const issuer = authorities.find((item) => isValidAt(item, now) && isIssuedBy(child, item))
-    if (issuer === undefined) return undefined
-    chain.push(issuer)
-    if (isSelfSigned(issuer)) return chain
-    at = issuer
+  const chain: X509Certificate[] = []
+  let link: X509Certificate | undefined = certificate
+  while (link !== undefined && isValidAt(link, now) && chain.length <= CHAIN_MAX) {
+    chain.push(link)
+    if (chain.length > 1 && isSelfSigned(link)) return chain
+    link = issuerOf(link, authorities, now)
   }
   return undefined
 }
+
+/** Of several with one name or one key, one that is valid: a renewed authority stands beside the ended one. */
+const issuerOf = (
+  certificate: X509Certificate,
+  authorities: readonly X509Certificate[],
+  now: Date,
+): X509Certificate | undefined =>
+  authorities.find((item) => isValidAt(item, now) && isIssuedBy(certificate, item))

@@ -113,8 +113,14 @@ export function readCertificate(pem: string): X509Certificate | undefined {
 }
 
 /** Names, key ids and the signature itself: names alone prove nothing. */
-export const isIssuedBy = (certificate: X509Certificate, issuer: X509Certificate): boolean =>
-  issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
+export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  try {
+    return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
+  } catch {
+    // A key that the library cannot use signs nothing for us.
+    return false
+  }
+}
 
 export const isSelfSigned = (certificate: X509Certificate): boolean =>
   isIssuedBy(certificate, certificate)

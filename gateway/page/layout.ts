@@ -80,5 +80,6 @@ main{max-width:26rem;margin:2rem auto;padding:1.5rem;background:#fff;border-radi
 .qr{width:100%;max-width:16rem;background:#fff}
 .stop{color:#b42318;font-weight:600}
 .done{color:#067647;font-weight:600}
+.ask{border:0;background:none;color:#1558d6;font:inherit;text-decoration:underline}
 .go{display:inline-block;border:0;padding:.75rem 1.5rem;border-radius:8px;background:#1558d6;color:#fff;font:inherit;text-decoration:none}
 `

@@ -29,7 +29,7 @@ export function payPage(visit: Visit): Page {
   return {
     title: `付款 · Payment ¥${amount}`,
     body,
-    hasOwnForm: visit.offer.kind === 'switch',
+    hasOwnForm: isWaiting(payment),
     ...(isWaiting(payment) ? { script: action?.type === 'sdk' ? SCRIPT + BRIDGE : SCRIPT } : {}),
     ...(action?.type === 'form' ? { formAction: action.action } : {}),
   }
@@ -48,7 +48,9 @@ export const missingPage: Page = {
     <p>There is no such payment. Please go back to the shop.</p>`,
 }
 
-const isWaiting = ({ state }: PaymentRow): boolean => state === 'created' || state === 'pending'
+/** Whether money can still be on its way to it. */
+export const isWaiting = ({ state }: PaymentRow): boolean =>
+  state === 'created' || state === 'pending'
 
 const isOpen = ({ payment, now }: Visit): boolean =>
   isWaiting(payment) && payment.expires_at.getTime() > now.getTime()
@@ -84,14 +86,22 @@ const replaced = (payment: PaymentRow, successor: PaymentId): Html =>
   html`<div id="payment" data-id="${payment.id}" data-state="${payment.state}"></div>
     <p class="stop">已更换付款方式，请勿在此付款。</p>
     <p class="stop">Replaced by another payment. Do not pay here.</p>
-    <p><a class="go" href="${successor}">继续 Continue</a></p>`
+    <p><a class="go" href="${successor}">继续 Continue</a></p>
+    ${iHavePaid(payment)}`
 
 /** A payment made in the last second still arrives, so the page goes on listening. */
 const expired = (payment: PaymentRow): Html =>
   html`<div id="payment" data-id="${payment.id}" data-state="${payment.state}"></div>
     <p class="stop">已过期，请勿付款。</p>
     <p class="stop">Expired. Do not pay.</p>
-    <p>若您已付款，结果会显示在这里。 If you have paid, the result appears here.</p>`
+    <p>若您已付款，结果会显示在这里。 If you have paid, the result appears here.</p>
+    ${iHavePaid(payment)}`
+
+/** The vendor is asked; what the customer says proves nothing. */
+const iHavePaid = (payment: PaymentRow): Html =>
+  html`<form method="post" action="${payment.id}/query">
+    <button class="ask" type="submit">我已付款 I have paid</button>
+  </form>`
 
 function waiting(visit: Visit): Html {
   const { payment, now } = visit
@@ -106,7 +116,8 @@ function waiting(visit: Visit): Html {
     >
       待付款 Waiting for payment · 剩余 time left
       <span id="countdown">${formatRemaining(remainingMs)}</span>
-    </p>`
+    </p>
+    ${iHavePaid(payment)}`
 }
 
 const formatRemaining = (ms: number): string => {

@@ -4,12 +4,13 @@ import { streamSSE } from 'hono/streaming'
 import type { SSEStreamingApi } from 'hono/streaming'
 import type { PaymentRow } from '#db/payment'
 import { findPaymentById, findSuccessor } from '#db/payment-page'
+import { askForQuery } from '#db/payment-query'
 import type { PaymentId } from '#domain/id'
 import { parsePaymentId } from '#domain/id'
 import { browserOf } from '../browser.ts'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
 import { renderPage } from '../page/layout.ts'
-import { missingPage, payPage, refusedPage } from '../page/pay.ts'
+import { isWaiting, missingPage, payPage, refusedPage } from '../page/pay.ts'
 import type { Visit } from '../page/pay.ts'
 import { offerOf } from '../pay-offer.ts'
 import type { Offer } from '../pay-offer.ts'
@@ -49,6 +50,13 @@ export function payPageRoute(deps: GatewayDeps): Hono<GatewayEnv> {
       throw error
     }
   })
+  route.post('/pay/:id/query', async (context) => {
+    const payment = await findByText(deps, context.req.param('id'))
+    if (payment === undefined) return renderPage(missingPage, 404)
+    // The page shows what comes of it; whether one was asked for just now makes no difference there.
+    if (isWaiting(payment)) await askFor(deps, payment)
+    return context.redirect(`${deps.publicUrl}/pay/${payment.id}`, 303)
+  })
   route.get('/pay/:id/events', async (context) => {
     const payment = await findByText(deps, context.req.param('id'))
     if (payment === undefined) {
@@ -76,6 +84,13 @@ async function findByText(deps: GatewayDeps, text: string): Promise<PaymentRow |
   const id = parsePaymentId(text)
   return id === undefined ? undefined : findPaymentById(deps.db, id)
 }
+
+const askFor = (deps: GatewayDeps, payment: PaymentRow): Promise<boolean> =>
+  askForQuery(deps.db, deps.jobs, {
+    merchantId: payment.merchant_id,
+    paymentId: payment.id,
+    now: deps.clock.now(),
+  })
 
 async function visitOf(
   deps: GatewayDeps,

@@ -88,6 +88,8 @@ async function startRefund(
         'not_refundable',
         `of this payment ${outcome.availableMinor} fen can be refunded now`,
       )
+    case 'key_reused':
+      throw new Problem(422, 'idempotency_key_reused', 'this key belongs to another refund')
     case 'payment_not_found':
       throw new Problem(404, 'payment_not_found', 'no payment has this id')
     default:

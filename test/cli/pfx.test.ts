@@ -1,3 +1,4 @@
+import forge from 'node-forge'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { createPrivateKey } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -64,6 +65,29 @@ describe('a PKCS#12 file', () => {
     const opened = openPfx(bytesOf(text), new Secret(password))
     expect(opened).toEqual({ kind: 'unreadable', problem: expect.stringMatching(problem) })
     expect(JSON.stringify(opened)).not.toContain('00000')
+  })
+})
+
+/** A file that OpenSSL refuses to write: the certificates as given, whoever's they are. */
+function pack(certificates: readonly string[]): Uint8Array {
+  const pem = chain.merchant.privateKey.replaceAll('TESTING', 'PRIVATE')
+  const file = forge.pkcs12.toPkcs12Asn1(
+    forge.pki.privateKeyFromPem(pem),
+    certificates.map((certificate) => forge.pki.certificateFromPem(certificate)),
+    pfx.password,
+    { algorithm: '3des' },
+  )
+  return Uint8Array.from(Buffer.from(forge.asn1.toDer(file).getBytes(), 'latin1'))
+}
+
+test('the certificate is the private key’s own, wherever in the file it stands', () => {
+  const chained = [chain.root, chain.intermediate, chain.merchant.certificate]
+  const opened = openPfx(pack(chained), PASSWORD)
+  assert(opened.kind === 'opened', 'its certificate is in the file')
+  expect(opened.certificate.serialNumber).toBe('1046900150')
+  expect(openPfx(pack([chain.root, chain.other.certificate]), PASSWORD)).toEqual({
+    kind: 'unreadable',
+    problem: expect.stringMatching(/no certificate of its private key/),
   })
 })
 

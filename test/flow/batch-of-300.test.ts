@@ -151,7 +151,13 @@ describe('money rule 8: 300 rows, three of them bad', () => {
       else if (action === 'exit') expect(after).toEqual(NOTHING)
       // The server had COMMIT or had it not; half of it there is not.
       else expect([DONE, NOTHING]).toContainEqual(after)
-      await apply(await batch.receivedIds())
+      // The server may still hold the rows of the dead one: the next run leaves them to it, and comes again.
+      await waitFor('the rest', async () => {
+        const left = await batch.receivedIds()
+        if (left.length === 0) return true
+        await apply(left)
+        return undefined
+      })
       expect(await count()).toEqual(DONE)
       expect(await batch.broken()).toEqual([])
     },

@@ -8,7 +8,7 @@ import type { Arrival } from '#db/notification'
 import { newOrderId, newPaymentId } from '#domain/id'
 import type { ChannelAccountId, MerchantId, NotificationId, PaymentId } from '#domain/id'
 import { mintVerified } from '#domain/notification'
-import type { PaymentFacts } from '#domain/notification'
+import type { NotificationFacts, PaymentFacts } from '#domain/notification'
 import { makeWechatPayKeys } from '../emulator/wechat-pay/keys.ts'
 import {
   findDoubleEvents,
@@ -29,7 +29,7 @@ export interface Batch {
   readonly merchantId: MerchantId
   readonly accountId: ChannelAccountId
   /** Stores callbacks in one commit. Returns the ids of their rows, in their order. */
-  store(facts: readonly PaymentFacts[]): Promise<readonly NotificationId[]>
+  store(facts: readonly NotificationFacts[]): Promise<readonly NotificationId[]>
   /** Rows that are still to be applied. */
   receivedIds(): Promise<readonly NotificationId[]>
   /** Paid payments by their disposition. */
@@ -46,7 +46,7 @@ export async function startBatch(databaseUrl: string): Promise<Batch> {
   const keys = await makeWechatPayKeys()
   const accountId = await addWechatPay(db, merchantId, keys, 'http://127.0.0.1:9', 'WeChat Pay')
 
-  async function store(facts: readonly PaymentFacts[]): Promise<readonly NotificationId[]> {
+  async function store(facts: readonly NotificationFacts[]): Promise<readonly NotificationId[]> {
     const arrivals = facts.map((item, index): Arrival => {
       const eventKey = `evt:${String(index).padStart(6, '0')}-${crypto.randomUUID()}`
       const content = { eventKey, keySerial: '1', facts: item }

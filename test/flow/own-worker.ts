@@ -5,6 +5,8 @@ import { jobsOf } from '#db/job'
 import { systemClock } from '#domain/time'
 import type { WorkerDeps } from '#worker/deps'
 import { createPointsClient } from '#worker/points-client'
+import { createEventClient } from '#worker/event-client'
+import { createEventPool } from '#worker/event-pool'
 import { createQueryLimit } from '#worker/query-limit'
 import { openQueues, startConsumers, stopQueues } from '#worker/queue'
 import { keepLog } from '../gateway/logged.ts'
@@ -41,6 +43,13 @@ export async function makeWorker(databaseUrl: string, platform: Platform): Promi
     sealKey: testSealKey(),
     points: createPointsClient(platform.points.url),
     queryLimit: createQueryLimit(systemClock),
+    events: createEventClient({
+      clock: systemClock,
+      localHosts: platform.localHosts,
+      resolve: () => Promise.resolve([]),
+      fetch: (url, init) => fetch(url, init),
+    }),
+    eventPool: createEventPool(() => undefined),
     publicUrl: platform.gateway.url,
     compensationSeconds: 3600,
     retrySeconds: 3600,

@@ -4,10 +4,12 @@ import type { Db } from '#db/database'
 import { movesBySubject } from '#domain/state'
 import type { StateSubject } from '#domain/state'
 import type { AppliedEffect } from '../emulator/points/ledger.ts'
+import { findBrokenAudit } from './audit-invariant.ts'
+import { findRefundViolations } from './refund-invariant.ts'
 
 /** One broken promise of design section 7. */
 export interface Violation {
-  readonly invariant: 'I1' | 'I2' | 'I3' | 'I8' | 'I9' | 'I10'
+  readonly invariant: 'I1' | 'I2' | 'I3' | 'I4' | 'I8' | 'I9' | 'I10' | 'I17'
   readonly subject: string
   readonly problem: string
 }
@@ -29,6 +31,8 @@ export async function findViolations(db: Db, seen: Observations): Promise<Violat
     ...(await findDoubleEvents(db)),
     ...(await findForgottenNotifications(db)),
     ...(await findUnfoundedPayments(db)),
+    ...(await findRefundViolations(db, seen.effects)),
+    ...(await findBrokenAudit(db)),
   ]
 }
 
@@ -50,6 +54,8 @@ interface Earned {
   readonly key: string
   readonly user_id: string
   readonly points: bigint
+  /** Refunded before the points were sent: none were given, and none are owed. */
+  readonly is_void: boolean
 }
 
 /** I2: exactly one effect with the right number per paid order that earns points, and no other. */
@@ -59,13 +65,16 @@ export async function findWrongPoints(
 ): Promise<Violation[]> {
   // Computed from the order, not from our grant: a grant with a wrong number must be seen.
   const { rows } = await sql<Earned>`
-    SELECT 'grant-' || o.id AS key, o.user_id, o.amount / 100 * m.points_per_yuan AS points
+    SELECT 'grant-' || o.id AS key, o.user_id, o.amount / 100 * m.points_per_yuan AS points,
+           o.state = 'refunded' AND EXISTS (
+             SELECT 1 FROM points_grant g WHERE g.merchant_id = o.merchant_id AND g.order_id = o.id
+             AND g.kind = 'grant' AND g.state = 'void') AS is_void
     FROM customer_order o JOIN merchant m ON m.id = o.merchant_id
     WHERE o.state IN ('paid', 'partly_refunded', 'refunded')`.execute(db)
   const grants = effects.filter((effect) => effect.kind === 'grant')
   const earned = new Map(rows.map((row) => [row.key, row]))
   const granted = new Set(grants.map((effect) => effect.key))
-  const missing = rows.filter((row) => row.points > 0n && !granted.has(row.key))
+  const missing = rows.filter((row) => row.points > 0n && !row.is_void && !granted.has(row.key))
   return [
     ...grants.flatMap((effect) => judgeEffect(effect, earned.get(effect.key))),
     ...violations(
@@ -106,6 +115,7 @@ export async function findIllegalMoves(db: Db): Promise<Violation[]> {
     SELECT 'payment ' || id AS subject, state FROM payment
     UNION ALL SELECT 'customer_order ' || id, state FROM customer_order
     UNION ALL SELECT 'points_grant ' || id, state FROM points_grant
+    UNION ALL SELECT 'refund ' || id, state FROM refund
     UNION ALL SELECT 'notification ' || id, state FROM notification
     UNION ALL SELECT 'open_case ' || id, state FROM open_case`.execute(db)
   const chains = Map.groupBy(changes.rows, (row) => `${row.subject_kind} ${row.subject_id}`)

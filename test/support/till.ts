@@ -10,6 +10,7 @@ import { Secret } from '#domain/secret'
 import { startAlipayEmulator } from '../emulator/alipay/emulator.ts'
 import { makeAlipayKeys } from '../emulator/alipay/keys.ts'
 import type { Delivery } from '../emulator/core/delivery-log.ts'
+import type { RequestEntry } from '../emulator/core/server.ts'
 import { startPingppEmulator } from '../emulator/pingpp/emulator.ts'
 import { makePingppKeys } from '../emulator/pingpp/keys.ts'
 import { startUnionpayEmulator } from '../emulator/unionpay/emulator.ts'
@@ -18,9 +19,17 @@ import { startWechatPayEmulator } from '../emulator/wechat-pay/emulator.ts'
 import { makeWechatPayKeys } from '../emulator/wechat-pay/keys.ts'
 import { testSealKey } from './platform.ts'
 
+/** The knobs that all emulators have and our tests turn. */
+export type FaultPatch = Partial<
+  Record<'dropCallbacks' | 'failAfterCommit' | 'status500' | 'htmlAnswers', number>
+> & { readonly dropForever?: boolean }
+
 /** What the emulators have in common, as far as a listener needs it. */
 interface Vendor {
   readonly url: string
+  setKnobs(patch: FaultPatch): unknown
+  resetKnobs(): unknown
+  requests(): readonly RequestEntry[]
   deliveries(): readonly Delivery[]
   waitForDeliveries(
     isMet: (deliveries: readonly Delivery[]) => boolean,
@@ -39,6 +48,10 @@ export interface Till {
   readonly vendor: Vendor
   /** The buyer pays an order of this account. */
   pay(orderNumber: string): { readonly kind: string }
+  /** The buyer begins and does not pay, where the vendor then answers more than "not yet". */
+  begin?(orderNumber: string): void
+  /** Lets the vendor refuse every query until its knobs are reset, where it has a code for that. */
+  refuseQueries?(): void
   /** Where an address of the vendor's dashboard replaces the one in the request: adds it. */
   hearAt?(callbackUrl: string): void
 }
@@ -123,6 +136,8 @@ async function openAlipay(numbers: readonly number[]): Promise<readonly Till[]> 
     ],
     vendor,
     pay: (orderNumber) => vendor.pay(orderNumber),
+    begin: (orderNumber) => void vendor.enter(orderNumber),
+    refuseQueries: () => void vendor.setKnobs({ refusals: true }),
   }))
 }
 
@@ -151,6 +166,8 @@ async function openUnionpay(numbers: readonly number[]): Promise<readonly Till[]
     ],
     vendor,
     pay: (orderNumber) => vendor.pay(orderNumber, { merId }),
+    begin: (orderNumber) => void vendor.fail(orderNumber, { merId, code: '66' }),
+    refuseQueries: () => void vendor.setKnobs({ queryCode: '34' }),
   }))
 }
 

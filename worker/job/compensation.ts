@@ -2,6 +2,7 @@ import { findOverdueGrants, findUnappliedNotifications, repairGrants } from '#db
 import type { CompensationJob, RefundJob } from '#domain/job'
 import { addMs } from '#domain/time'
 import type { WorkerDeps } from '../deps.ts'
+import { runMerchantEvent } from './merchant-event.ts'
 import { runOrderStatus } from './order-status.ts'
 import { loadRefund, queueRefund } from '../refund.ts'
 import { runPointsAward } from './points-award.ts'
@@ -26,6 +27,9 @@ export async function runCompensation(
   const overdueSince = addMs(deps.clock.now(), -deps.retrySeconds * MS_PER_SECOND)
   const grants = await findOverdueGrants(deps.db, job, overdueSince)
   for (const grantId of grants) await runPointsAward(deps, { merchantId, grantId }, signal)
+  for (const deliveryId of job.deliveryIds ?? []) {
+    await runMerchantEvent(deps, { merchantId, deliveryId })
+  }
   for (const refundId of job.refundIds ?? []) await wakeRefund(deps, { merchantId, refundId })
 }
 

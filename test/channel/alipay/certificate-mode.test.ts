@@ -24,6 +24,8 @@ let app: Issued
 let old: Issued
 let fresh: Issued
 let stranger: Issued
+let alienRoot: Issued
+let alien: Issued
 
 const settings = { key_mode: 'certificate' }
 
@@ -34,6 +36,8 @@ beforeAll(async () => {
   old = await issue('Alipay old', { issuer: between, until: '2026-03-01T00:00:00Z' })
   fresh = await issue('Alipay new', { issuer: between })
   stranger = await issue('Alipay stranger')
+  alienRoot = await issue('Alien Root', { isCa: true })
+  alien = await issue('Alipay alien', { issuer: alienRoot })
 })
 
 /** The bundle as the vendor hands it out: certificates that nothing here can use stand in it, too. */
@@ -112,12 +116,12 @@ describe('alipay checklist 27: a certificate that is new', () => {
 
   test.each([
     ['chains to nothing that we know', () => stranger.pem],
-    ['brings its own root', () => stranger.pem + stranger.pem],
+    ['brings its own root', () => alien.pem + alienRoot.pem],
     ['is another than was asked for', () => old.pem + between.pem],
     ['comes without what stands between', () => fresh.pem],
     ['is none', () => 'no certificate'],
   ])('is refused when it %s', async (_, pem) => {
-    const signer = pem().startsWith(stranger.pem) ? stranger : fresh
+    const signer = [stranger, alien].find((one) => pem().startsWith(one.pem)) ?? fresh
     await using vendor = vendorWith(signedBy(signer), pem())
     expect((await query(vendor)).kind).toBe('unknown')
     expect((await query(vendor)).kind).toBe('unknown')
@@ -141,6 +145,15 @@ describe('alipay checklist 27: a certificate that is new', () => {
       await using vendor = vendorWith(signedBy(signer), signer.pem + chain.pem)
       expect((await query(vendor)).kind).toBe('unknown')
     }
+  })
+
+  test('is refused when its issuer has only the name of one that we trust', async () => {
+    const namesake = await issue('Test Class 2 R1', { issuer: root, isCa: true })
+    const double = { ...namesake, signingKey: stranger.signingKey }
+    const forged = await issue('Alipay forged', { issuer: double })
+    await using vendor = vendorWith(signedBy(forged), forged.pem + between.pem + namesake.pem)
+    expect((await query(vendor)).kind).toBe('unknown')
+    expect(downloads(vendor)).toBe(1)
   })
 
   test('does not verify what another key signed under its name', async () => {

@@ -7,7 +7,6 @@ export const CHECKLIST_NOT_HERE: Readonly<Record<number, string>> = {
   39: 'Payment codes (alipay.trade.pay) are not built.',
   40: 'Payment codes (alipay.trade.pay) are not built.',
   48: 'Unique event keys and state guards are the database’s.',
-  70: 'The smoke test is the command `channel test`: a query for a payment that never was.',
   71: 'No test here speaks to the sandbox; its 20000 and time-outs are line 22.',
 }
 

@@ -195,6 +195,21 @@ describe('alipay checklist 22: what is unknown, and what was not executed', () =
     expect(await kindOf(() => response.clone())).toBe('unknown')
   })
 
+  test.each([500, 404, 201])(
+    'an answer that is signed well, under status %p, is unknown',
+    async (status) => {
+      const signed = await done({ qr_code: qrCode })({
+        api: 'alipay.trade.precreate',
+        query: {},
+        body: {},
+        headers: {},
+      })
+      const body = await signed.text()
+      expect(await kindOf(() => html(body))).toBe('created')
+      expect(await kindOf(() => html(body, status))).toBe('unknown')
+    },
+  )
+
   test('a time-out and a lost connection are unknown', async () => {
     const { promise, resolve } = Promise.withResolvers<Response>()
     await using slow = startVendor([() => promise], { deps: { timeoutMs: 20 } })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { CloseOutcome, QueryOutcome } from '#channel/channel'
-import { appId, channelPaymentId, paymentId, reference, sellerId } from './support.ts'
+import { appId, channelPaymentId, otherPem, paymentId, reference, sellerId } from './support.ts'
 import { done, failure, html, answer, nodeName, paymentOf, refusal, startVendor } from './vendor.ts'
 import type { Reply } from './vendor.ts'
 
@@ -126,6 +126,20 @@ describe('a query', () => {
   )
 })
 
+test('alipay checklist 70: a query for a payment that never was tells which key is wrong', async () => {
+  const causeOf = async (reply: Reply): Promise<string> => {
+    const outcome = await query(reply)
+    return outcome.kind === 'unknown' ? outcome.cause : outcome.kind
+  }
+  expect(await causeOf(refusal('40004', 'ACQ.TRADE_NOT_EXIST'))).toBe('absent')
+  expect(await causeOf(refusal('40002', 'isv.invalid-signature'))).toBe(
+    '40002 isv.invalid-signature',
+  )
+  const stranger: Reply = ({ api }) =>
+    answer(nodeName(api), failure('40004', 'ACQ.TRADE_NOT_EXIST'), { pem: otherPem })
+  expect(await causeOf(stranger)).toBe('the answer is not signed by the vendor')
+})
+
 describe('a close', () => {
   test('is proof when the vendor says that it did it', async () => {
     expect(await close(done({ trade_no: channelPaymentId }))).toEqual({
@@ -171,6 +185,7 @@ describe('a close', () => {
   test.each([
     ['an error of the system', refusal('40004', 'ACQ.SYSTEM_ERROR')],
     ['an error of the service', refusal('20000', 'isp.unknow-error')],
+    ['the same without more', refusal('20000', '')],
     ['a bad signature', ({ api }) => html(`{"${nodeName(api)}":{"code":"10000"},"sign":"AAAA"}`)],
     ['a status', () => html('', 502)],
   ] satisfies [string, Reply][])('with %s is unknown, and nothing is asked', async (_, reply) => {

@@ -181,6 +181,22 @@ describe('the keyring', () => {
     expect(keyring.trust(crlf(chain.live.certificate))).toBe(first)
   })
 
+  test('trusts no certificate with any byte changed, and never throws', () => {
+    const keyring = keyringAt(now, 'live')
+    const der = Buffer.from(chain.live.certificate.replace(/-----[^-]+-----|\s/g, ''), 'base64')
+    for (let at = 0; at < der.length; at += 1) {
+      for (const mask of [1, 0x80, 0xff]) {
+        const changed = Buffer.from(der)
+        changed[at] = (changed[at] ?? 0) ^ mask
+        const lines = changed.toString('base64').match(/.{1,64}/g) ?? []
+        const pem = ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----'].join(
+          '\n',
+        )
+        expect(keyring.trust(pem).kind).toBe('untrusted')
+      }
+    }
+  })
+
   test('forgets the oldest certificate, so that many spellings of one fill nothing', () => {
     const keyring = keyringAt(now, 'live')
     const pem = chain.live.certificate

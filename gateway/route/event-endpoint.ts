@@ -1,0 +1,81 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { isAllowedUrl } from '#channel/host'
+import {
+  ENDPOINTS_MAX,
+  addEndpoint,
+  findEndpoints,
+  removeEndpoint,
+  rotateSecret,
+} from '#db/event-endpoint'
+import type { EndpointRow } from '#db/event-endpoint'
+import { parseEndpointId } from '#domain/id'
+import type { EndpointId } from '#domain/id'
+import { addMs } from '#domain/time'
+import { readBody } from '../body.ts'
+import type { GatewayDeps, GatewayEnv } from '../deps.ts'
+import { json, parseBody } from '../json.ts'
+import { loadMerchant } from '../middleware/key.ts'
+import { Problem } from '../problem.ts'
+
+const URL_CHARACTERS_MAX = 512
+/** How long the old secret signs beside the new one. */
+const PREVIOUS_MS = 24 * 3_600_000
+
+const endpointBody = z.strictObject({ url: z.url().max(URL_CHARACTERS_MAX) })
+
+/** `/v1/event_endpoints`: where a merchant's systems are told what happened. */
+export function eventEndpointRoute(deps: GatewayDeps): Hono<GatewayEnv> {
+  const route = new Hono<GatewayEnv>()
+  route.post('/v1/event_endpoints', async (context) => {
+    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const { url } = parseBody(endpointBody, await readBody(context.req.raw))
+    if (!isAllowedUrl(url, deps.localHosts)) {
+      throw new Problem(422, 'url_refused', 'give an https address with a public name')
+    }
+    const made = await addEndpoint(deps.db, deps.sealKey, merchantId, url)
+    if (made === undefined) {
+      throw new Problem(409, 'too_many_endpoints', `a merchant has at most ${ENDPOINTS_MAX}`)
+    }
+    // The only moment at which the secret can be read.
+    return json({ id: made.id, object: 'event_endpoint', url, secret: made.secret.reveal() }, 201)
+  })
+  route.get('/v1/event_endpoints', async (context) => {
+    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const rows = await findEndpoints(deps.db, merchantId)
+    return json({ object: 'list', data: rows.map(viewEndpoint) })
+  })
+  route.delete('/v1/event_endpoints/:id', async (context) => {
+    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const id = readEndpointId(context.req.param('id'))
+    if (!(await removeEndpoint(deps.db, merchantId, id))) throw notFound()
+    return new Response(null, { status: 204 })
+  })
+  route.post('/v1/event_endpoints/:id/secret', async (context) => {
+    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const id = readEndpointId(context.req.param('id'))
+    const until = addMs(deps.clock.now(), PREVIOUS_MS)
+    const secret = await rotateSecret(deps.db, deps.sealKey, { merchantId, id }, until)
+    if (secret === undefined) throw notFound()
+    const previous = { previous_secret_until: until.toISOString() }
+    return json({ id, object: 'event_endpoint', secret: secret.reveal(), ...previous }, 201)
+  })
+  return route
+}
+
+function readEndpointId(text: string): EndpointId {
+  const id = parseEndpointId(text)
+  if (id === undefined) throw notFound()
+  return id
+}
+
+const notFound = (): Problem => new Problem(404, 'endpoint_not_found', 'no endpoint has this id')
+
+const viewEndpoint = (row: EndpointRow) => ({
+  id: row.id,
+  object: 'event_endpoint',
+  url: row.url,
+  failures: Number(row.failures),
+  paused_until: row.paused_until?.toISOString() ?? null,
+  created_at: row.created_at.toISOString(),
+})

@@ -1,0 +1,71 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { findDeliveries, findEvents } from '#db/event-list'
+import type { DeliveryRow, EventRow } from '#db/event-list'
+import { resendEvent } from '#db/event-delivery'
+import { EVENT_TYPES } from '#domain/event'
+import { parseEventId } from '#domain/id'
+import type { EventId } from '#domain/id'
+import type { GatewayDeps, GatewayEnv } from '../deps.ts'
+import { json, parseQuery } from '../json.ts'
+import { loadMerchant } from '../middleware/key.ts'
+import { Problem } from '../problem.ts'
+
+const LIMIT_MAX = 100
+
+const eventId = z.custom<EventId>((id) => id !== undefined, 'expected one of an earlier page')
+
+const filter = z.strictObject({
+  type: z.enum(EVENT_TYPES).optional(),
+  cursor: z.string().transform(parseEventId).pipe(eventId).optional(),
+  limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(LIMIT_MAX),
+})
+
+/** `/v1/events`: what was told, for those who ask rather than listen, and to have it told again. */
+export function eventRoute(deps: GatewayDeps): Hono<GatewayEnv> {
+  const route = new Hono<GatewayEnv>()
+  route.get('/v1/events', async (context) => {
+    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const { cursor: after, limit, type } = parseQuery(filter, context.req.query())
+    // One more than asked tells whether there is a next page.
+    const rows = await findEvents(deps.db, { merchantId, type, after, limit: limit + 1 })
+    const page = rows.slice(0, limit)
+    const next = rows.length > limit ? (page.at(-1)?.id ?? null) : null
+    return json({ object: 'list', data: page.map(viewEvent), next_cursor: next })
+  })
+  route.get('/v1/events/:id/deliveries', async (context) => {
+    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const id = readEventId(context.req.param('id'))
+    const rows = await findDeliveries(deps.db, merchantId, id)
+    return json({ object: 'list', data: rows.map(viewDelivery) })
+  })
+  route.post('/v1/events/:id/resend', async (context) => {
+    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const id = readEventId(context.req.param('id'))
+    const count = await resendEvent(deps.db, deps.jobs, { merchantId, id }, deps.clock.now())
+    return json({ object: 'resend', event: id, deliveries: count }, 202)
+  })
+  return route
+}
+
+function readEventId(text: string): EventId {
+  const id = parseEventId(text)
+  if (id === undefined) throw new Problem(404, 'event_not_found', 'no event has this id')
+  return id
+}
+
+/** The body is shown as it is sent. */
+const viewEvent = (row: EventRow) => {
+  const content: unknown = JSON.parse(row.body)
+  return { id: row.id, object: 'event', subject: row.subject, content }
+}
+
+const viewDelivery = (row: DeliveryRow) => ({
+  id: row.id,
+  object: 'delivery',
+  endpoint: row.endpoint_id,
+  state: row.state,
+  attempts: Number(row.attempts),
+  next_attempt_at: row.due_at?.toISOString() ?? null,
+  delivered_at: row.delivered_at?.toISOString() ?? null,
+})

@@ -1,0 +1,47 @@
+import { createRegistry } from '#channel/registry'
+import { strategies } from '#channel/strategies'
+import type { Db } from '#db/database'
+import type { Jobs } from '#db/job'
+import { resolveName } from './address.ts'
+import { watchClockSkew } from './clock-skew.ts'
+import type { WorkerDeps, WorkerOptions } from './deps.ts'
+import { createEventClient } from './event-client.ts'
+import { createEventPool } from './event-pool.ts'
+import { createPointsClient } from './points-client.ts'
+import { createQueryLimit } from './query-limit.ts'
+
+/** Everything that the jobs of one worker work with. */
+export function makeDeps(
+  options: WorkerOptions,
+  { db, jobs }: { readonly db: Db; readonly jobs: Jobs },
+): { readonly deps: WorkerDeps; readonly clockSkewSeconds: () => number | undefined } {
+  const { clock, log } = options
+  const skew = watchClockSkew((url, init) => fetch(url, init), clock, log)
+  const deps: WorkerDeps = {
+    db,
+    jobs,
+    clock,
+    log,
+    now: () => clock.now(),
+    registry: createRegistry(strategies, {
+      clock,
+      fetch: skew.fetch,
+      localHosts: options.localHosts,
+      newNonce: () => crypto.randomUUID().replaceAll('-', ''),
+    }),
+    sealKey: options.sealKey,
+    points: createPointsClient(options.pointsUrl),
+    queryLimit: createQueryLimit(clock),
+    events: createEventClient({
+      clock,
+      localHosts: options.localHosts,
+      resolve: resolveName,
+      fetch: (url, init) => fetch(url, init),
+    }),
+    eventPool: createEventPool((error) => log.warn({ error: String(error) }, 'event not sent')),
+    publicUrl: options.publicUrl,
+    compensationSeconds: options.compensationSeconds,
+    retrySeconds: options.retrySeconds,
+  }
+  return { deps, clockSkewSeconds: skew.seconds }
+}
