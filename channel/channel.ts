@@ -140,6 +140,15 @@ export interface RefundPart {
   newVendorTime?(): string
   submit(refund: RefundRequest, record: RecordExchange): Promise<RefundOutcome>
   query(refund: RefundRequest, record: RecordExchange): Promise<RefundQueryOutcome>
+  /**
+   * Asks about a refund that is not ours, by the number that a message named. Absent where such messages say
+   * themselves how much it was.
+   */
+  queryForeign?(
+    payment: PaymentReference,
+    refundNumber: string,
+    record: RecordExchange,
+  ): Promise<RefundQueryOutcome>
 }
 
 export interface RefundRequest {

@@ -36,16 +36,31 @@ export function isAllowedUrl(text: string, localHosts: readonly string[]): boole
  * documentation: those lead back into our network.
  */
 export function isPublicAddress(address: string): boolean {
-  if (isIP(address) === 4) {
-    return (
-      !INTERNAL_IPV4.some((network) => network.test(address)) &&
-      !/^19[28]\.(?:0\.[02]|18|19|51\.100)\./.test(address)
-    )
-  }
-  return isIP(address) === 6 && /^[23]/.test(address) && !INTERNAL_IPV6.test(address)
+  const isInternal = (network: RegExp): boolean => network.test(address)
+  if (isIP(address) === 4) return !INTERNAL_IPV4.some(isInternal) && !SPECIAL_IPV4.some(isInternal)
+  const text = isIP(address) === 6 ? canonicalIpv6(address) : ''
+  return /^[23][0-9a-f]{3}:/.test(text) && !INTERNAL_IPV6.test(text)
 }
 
-const INTERNAL_IPV6 = /^(?:2002:|2001:(?:0:|:|db8:|10:|20:)|3fff:)/i
+/** Protocol assignments, documentation, the 6to4 relay, benchmarks (RFC 6890 and the IANA registry). */
+const SPECIAL_IPV4 = [
+  /^192\.0\.[02]\./,
+  /^192\.88\.99\./,
+  /^198\.1[89]\./,
+  /^198\.51\.100\./,
+  /^203\.0\.113\./,
+]
+/** All of 2001:0000::/23 is for protocols: Teredo, ORCHID and their like. */
+const INTERNAL_IPV6 = /^(?:2002:|2001:(?::|1?[0-9a-f]{1,2}:|db8:)|3fff:)/
+
+/** The one way to write an address that a pattern can be held against; a zone makes it a local one. */
+function canonicalIpv6(address: string): string {
+  const url = `http://[${address}]/`
+  return URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : ''
+}
+
+/** Whether a merchant's address is at the port of https: the others are our own services' (section 6.5). */
+export const isStandardPort = (url: URL): boolean => url.port === ''
 
 export function isLocalHost(url: URL, localHosts: readonly string[]): boolean {
   const port = url.port === '' ? (url.protocol === 'https:' ? HTTPS_PORT : HTTP_PORT) : url.port

@@ -1,8 +1,8 @@
-import { parseChannelAccountId, parseMerchantId } from '#domain/id'
-import type { ChannelAccountId, MerchantId } from '#domain/id'
+import { parseCaseId, parseChannelAccountId, parseMerchantId, parseRefundId } from '#domain/id'
+import type { CaseId, ChannelAccountId, MerchantId, RefundId } from '#domain/id'
 import { Failure } from './failure.ts'
 
-// Neither repeats what was given: it may be a key that was pasted into the wrong place.
+// None repeats what was given: it may be a key that was pasted into the wrong place.
 
 export function readMerchantId(text: string): MerchantId {
   const id = parseMerchantId(text)
@@ -17,4 +17,16 @@ export function readAccountId(text: string): ChannelAccountId {
     'usage',
     'that is no account id; "channel list" shows them: a and 25 characters',
   )
+}
+
+export function readCaseId(text: string): CaseId {
+  const id = parseCaseId(text)
+  if (id !== undefined) return id
+  throw new Failure('usage', 'that is no case id; "case list" shows them: c and 25 characters')
+}
+
+export function readRefundId(text: string): RefundId {
+  const id = parseRefundId(text)
+  if (id !== undefined) return id
+  throw new Failure('usage', 'that is no refund id; expected r and 25 letters or digits')
 }

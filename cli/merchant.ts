@@ -4,6 +4,7 @@ import { addCommand, report } from './context.ts'
 import type { Context, JsonOption } from './context.ts'
 import { withDatabase } from './database.ts'
 import { Failure, sqlStateOf } from './failure.ts'
+import { addMerchantPolicy } from './merchant-policy.ts'
 
 interface AddOptions extends JsonOption {
   readonly name: string
@@ -16,6 +17,7 @@ export function addMerchantCommands(program: Command, context: Context): void {
   addCommand(merchant, 'add', 'add a merchant')
     .requiredOption('--name <name>', 'a name that no other merchant has')
     .action((options: AddOptions) => add(context, options))
+  addMerchantPolicy(merchant, context)
 }
 
 async function add(context: Context, options: AddOptions): Promise<void> {

@@ -1,10 +1,13 @@
 import { Command } from 'commander'
+import { addAuditCommands } from './audit.ts'
+import { addCaseCommands } from './case.ts'
 import { addChannelCommands } from './channel.ts'
 import type { Context } from './context.ts'
 import { exitCodeOf, explain, lineOf } from './failure.ts'
 import { addKeyCommands } from './key.ts'
 import { addMerchantCommands } from './merchant.ts'
 import { addMigrate } from './migrate.ts'
+import { addRefundCommands } from './refund.ts'
 import { addUp } from './up.ts'
 
 /** Runs one command line and returns the exit code. Errors become one line; nothing is thrown. */
@@ -34,6 +37,9 @@ function createProgram(context: Context): Command {
   addMerchantCommands(program, context)
   addKeyCommands(program, context)
   addChannelCommands(program, context)
+  addCaseCommands(program, context)
+  addRefundCommands(program, context)
+  addAuditCommands(program, context)
   addUp(program, context)
   return program
 }

@@ -40,7 +40,7 @@ export async function applyRefund(
   witness: Witness,
 ): Promise<RefundDecision> {
   await sql`SELECT set_config('pingzhang.witness', ${witness}, true)`.execute(trx)
-  const paymentId = parsePaymentId(claim.facts.paymentNumber)
+  const paymentId = await findPaymentId(trx, merchantId, claim.facts)
   const payment = paymentId && (await lockOrderOf(trx, merchantId, paymentId))
   const refund = payment && (await findNamed(trx, payment, claim.facts))
   const decision = decideRefund({
@@ -61,6 +61,23 @@ export async function applyRefund(
   }
   await carryOut(trx, { deps, payment, claim, witness }, refund, decision)
   return decision
+}
+
+/** A message may name our refund alone (UnionPay dossier, section 3.2); a payment's number never changes. */
+async function findPaymentId(
+  trx: Trx,
+  merchantId: MerchantId,
+  { paymentNumber, refundNumber }: RefundFacts,
+): Promise<PaymentId | undefined> {
+  const refundId = parseRefundId(refundNumber ?? '')
+  if (paymentNumber !== '' || refundId === undefined) return parsePaymentId(paymentNumber)
+  const refund = await trx
+    .selectFrom('refund')
+    .select('payment_id')
+    .where('merchant_id', '=', merchantId)
+    .where('id', '=', refundId)
+    .executeTakeFirst()
+  return refund?.payment_id
 }
 
 interface Work {
@@ -150,7 +167,9 @@ async function moveRefund(trx: Trx, work: Work, refund: RefundRow, to: RefundSta
   }
   if (to === 'succeeded') await followSuccess(trx, work.deps, work.payment, refund)
   if (to === 'refused') await followRefusal(trx, work.deps, work.payment, refund)
-  if (to === 'refused' || to === 'abnormal') await openRefundCase(trx, work, refund, `refund_${to}`)
+  // An operator who says so has had the case.
+  const isNews = work.witness !== 'operator' && (to === 'refused' || to === 'abnormal')
+  if (isNews) await openRefundCase(trx, work, refund, `refund_${to}`)
 }
 
 /** The vendor contradicts its refusal: the money is gone, so it must fit; where it does not, a person looks. */

@@ -10,6 +10,8 @@ export interface NewCase {
   readonly kind: string
   readonly subject: string
   readonly evidence: Readonly<Record<string, unknown>>
+  /** A case about telling the merchant is not told: the event would fail like the last, and open another. */
+  readonly isTold?: false
 }
 
 /** Opens cases for a person. One open case per kind and subject: a repeat adds nothing. */
@@ -29,8 +31,12 @@ export async function openCases(trx: Trx, cases: readonly NewCase[]): Promise<vo
     .onConflict((conflict) => conflict.doNothing())
     .returningAll()
     .execute()
-  for (const row of opened) await tell(trx, row)
+  const silent = new Set(cases.filter(({ isTold }) => isTold === false).map(nameOf))
+  for (const row of opened) if (!silent.has(nameOf(row))) await tell(trx, row)
 }
+
+const nameOf = ({ kind, subject }: Pick<NewCase, 'kind' | 'subject'>): string =>
+  `${kind} ${subject}`
 
 /** The sweeper sends it: a case waits for a person anyway. */
 const tell = (trx: Trx, row: Selectable<Schema['open_case']>): Promise<void> =>

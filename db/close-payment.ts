@@ -113,7 +113,12 @@ export async function closeOrderIfDone(
             .where('payment.order_id', '=', id)
             .where((open) =>
               open.or([
-                open('payment.state', 'in', ['created', 'pending', 'paid']),
+                open('payment.state', 'in', ['created', 'pending']),
+                // Money that an operator sent back pays nothing and keeps no order open.
+                open.and([
+                  open('payment.state', '=', 'paid'),
+                  open('payment.disposition', '!=', 'excess'),
+                ]),
                 open('payment.money_in_doubt', '=', true),
               ]),
             ),

@@ -32,7 +32,10 @@ export async function repairGrants(
   await db.transaction().execute(async (trx) => {
     const rows = await trx
       .selectFrom('customer_order as o')
-      .select(['o.id', 'o.user_id', 'o.amount'])
+      .innerJoin('payment as p', (join) =>
+        join.onRef('p.merchant_id', '=', 'o.merchant_id').onRef('p.id', '=', 'o.paid_payment_id'),
+      )
+      .select(['o.id', 'o.user_id', 'o.amount', 'p.received_amount'])
       .where('o.merchant_id', '=', merchantId)
       .where('o.paid_payment_id', 'in', [...paymentIds])
       .where('o.state', '=', 'paid')
@@ -49,12 +52,12 @@ export async function repairGrants(
         ),
       )
       .orderBy('o.id')
-      .forNoKeyUpdate()
+      .forNoKeyUpdate('o')
       .execute()
     const sources = rows.map((row) => ({
       orderId: row.id,
       userId: row.user_id,
-      amountMinor: row.amount,
+      amountMinor: row.received_amount ?? row.amount,
     }))
     await createGrants(trx, jobs, merchantId, sources)
   })

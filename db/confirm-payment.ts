@@ -23,6 +23,8 @@ export interface Claim {
   readonly facts: PaymentFacts
   readonly channelAccountId: ChannelAccountId
   readonly notificationId?: NotificationId
+  /** An operator's word: the money came, but it pays no order, and the caller says where it goes. */
+  readonly paysNothing?: true
 }
 
 export interface Outcome {
@@ -44,6 +46,7 @@ export class PlanChanged extends Error {
 interface Paid {
   readonly payment: Locked
   readonly disposition: Disposition
+  readonly paysNothing: boolean
   readonly number: string
   readonly paidAt: Date
   readonly clearingDate: string | null
@@ -111,7 +114,9 @@ function toPaid(payment: Locked, claim: Claim, disposition: Disposition, now: Da
   const number = claim.facts.channelPaymentId
   assert(number !== undefined, `payment ${payment.id} is paid without a vendor number`)
   const { paidAt = now, clearingDate = null } = claim.facts
-  return { payment, disposition, number, paidAt, clearingDate }
+  const paysNothing = claim.paysNothing === true
+  const own = paysNothing && disposition === 'counted' ? 'excess' : disposition
+  return { payment, disposition: own, paysNothing, number, paidAt, clearingDate }
 }
 
 function markPaid(
@@ -201,7 +206,7 @@ async function writePaid(
 }
 
 const isLateMoney = (item: Paid): item is Paid & { disposition: 'late' | 'excess' } =>
-  item.disposition !== 'counted'
+  item.disposition !== 'counted' && !item.paysNothing
 
 async function writeCounted(
   trx: Trx,

@@ -1,11 +1,9 @@
-import { sql } from 'kysely'
-import { nextAttemptAt } from '#domain/event'
-import { newLogId } from '#domain/id'
+import { ATTEMPT_DELAYS_SECONDS } from '#domain/event'
 import type { DeliveryId, EndpointId, EventId, MerchantId } from '#domain/id'
-import { addMs } from '#domain/time'
 import { openCases } from './case.ts'
 import type { Db, Trx } from './database.ts'
 import type { EndpointRow } from './event-endpoint.ts'
+import type { DeliveryRow } from './event-list.ts'
 import type { Jobs } from './job.ts'
 
 /** A delivery that this worker has taken: its attempt is counted before the call. */
@@ -24,52 +22,112 @@ export type BeginDelivery =
   | { readonly kind: 'paused'; readonly until: Date }
   | { readonly kind: 'done' }
 
+export interface DeliveryTimes {
+  readonly now: Date
+  /** When a worker that died in the call is followed by the sweeper. */
+  readonly leaseUntil: Date
+}
+
+const ATTEMPTS_MAX = BigInt(ATTEMPT_DELAYS_SECONDS.length)
+
 /**
  * Takes a delivery that is due: counts the attempt and pushes `due_at`, so that a twin finds nothing to do
  * and a worker that dies in the call is followed by the sweeper.
  */
 export async function beginDelivery(
   db: Db,
-  merchantId: MerchantId,
-  id: DeliveryId,
-  { now, leaseUntil }: { readonly now: Date; readonly leaseUntil: Date },
+  jobs: Jobs,
+  job: { readonly merchantId: MerchantId; readonly id: DeliveryId },
+  times: DeliveryTimes,
 ): Promise<BeginDelivery> {
   return db.transaction().execute(async (trx) => {
-    const row = await trx
-      .selectFrom('event_delivery')
-      .selectAll()
-      .where('merchant_id', '=', merchantId)
-      .where('id', '=', id)
-      .where('state', '=', 'pending')
-      .where('due_at', '<=', now)
-      .forNoKeyUpdate()
-      .skipLocked()
-      .executeTakeFirst()
-    const endpoint = row && (await findEndpoint(trx, merchantId, row.endpoint_id))
-    if (row === undefined || endpoint === undefined) return { kind: 'done' }
-    const pausedUntil = endpoint.paused_until
-    const waits = row.attempts === 0n && pausedUntil !== null && now < pausedUntil
-    await trx
-      .updateTable('event_delivery')
-      .set(waits ? { due_at: pausedUntil } : { due_at: leaseUntil, attempts: row.attempts + 1n })
-      .where('merchant_id', '=', merchantId)
-      .where('id', '=', id)
-      .execute()
-    if (waits) return { kind: 'paused', until: pausedUntil }
-    const event = await trx
-      .selectFrom('merchant_event')
-      .select('body')
-      .where('merchant_id', '=', merchantId)
-      .where('id', '=', row.event_id)
-      .executeTakeFirstOrThrow()
-    const attempt = row.attempts + 1n
-    const { event_id: eventId } = row
-    return {
-      kind: 'send',
-      delivery: { merchantId, id, eventId, attempt, body: event.body, endpoint },
+    const row = await lockDue(trx, job, times.now)
+    if (row === undefined) return { kind: 'done' }
+    const endpoint = await findEndpoint(trx, row.merchant_id, row.endpoint_id)
+    if (endpoint === undefined) {
+      // The address was taken away while the event was being written: it is not called any more.
+      await moveToDead(trx, row)
+      return { kind: 'done' }
     }
+    if (row.attempts >= ATTEMPTS_MAX) {
+      // The worker died in the last attempt; another one is none of the sixteen.
+      await endDelivery(trx, row, { status: null })
+      return { kind: 'done' }
+    }
+    const { paused_until: until } = endpoint
+    if (row.attempts === 0n && until !== null && times.now < until) {
+      await waitUntil(trx, jobs, row, { now: times.now, until })
+      return { kind: 'paused', until }
+    }
+    return { kind: 'send', delivery: await take(trx, row, { endpoint, times }) }
   })
 }
+
+const lockDue = (
+  trx: Trx,
+  job: { readonly merchantId: MerchantId; readonly id: DeliveryId },
+  now: Date,
+): Promise<DeliveryRow | undefined> =>
+  trx
+    .selectFrom('event_delivery')
+    .selectAll()
+    .where('merchant_id', '=', job.merchantId)
+    .where('id', '=', job.id)
+    .where('state', '=', 'pending')
+    .where('due_at', '<=', now)
+    .forNoKeyUpdate()
+    .skipLocked()
+    .executeTakeFirst()
+
+async function take(
+  trx: Trx,
+  row: DeliveryRow,
+  { endpoint, times }: { readonly endpoint: EndpointRow; readonly times: DeliveryTimes },
+): Promise<Delivery> {
+  const attempt = row.attempts + 1n
+  await updateOf(trx, row).set({ due_at: times.leaseUntil, attempts: attempt }).execute()
+  const event = await trx
+    .selectFrom('merchant_event')
+    .select('body')
+    .where('merchant_id', '=', row.merchant_id)
+    .where('id', '=', row.event_id)
+    .executeTakeFirstOrThrow()
+  const { merchant_id: merchantId, id, event_id: eventId } = row
+  return { merchantId, id, eventId, attempt, body: event.body, endpoint }
+}
+
+async function waitUntil(
+  trx: Trx,
+  jobs: Jobs,
+  row: DeliveryRow,
+  { now, until }: { readonly now: Date; readonly until: Date },
+): Promise<void> {
+  await updateOf(trx, row).set({ due_at: until }).execute()
+  await wakeAt(trx, jobs, { merchantId: row.merchant_id, id: row.id }, { now, at: until })
+}
+
+const MS_PER_SECOND = 1000
+
+/** Sends the job that takes a delivery up again. Rounded up: a job that comes early finds nothing due. */
+export const wakeAt = (
+  trx: Trx,
+  jobs: Jobs,
+  { merchantId, id }: { readonly merchantId: MerchantId; readonly id: DeliveryId },
+  { now, at }: { readonly now: Date; readonly at: Date },
+): Promise<void> =>
+  jobs.send(trx, 'merchant-event', [
+    {
+      data: { merchantId, deliveryId: id },
+      startAfterSeconds: Math.max(0, Math.ceil((at.getTime() - now.getTime()) / MS_PER_SECOND)),
+    },
+  ])
+
+const updateOf = (trx: Trx, row: Pick<DeliveryRow, 'merchant_id' | 'id'>) =>
+  trx
+    .updateTable('event_delivery')
+    .where('merchant_id', '=', row.merchant_id)
+    .where('id', '=', row.id)
+    .where('state', '=', 'pending')
 
 const findEndpoint = (
   trx: Trx,
@@ -84,183 +142,30 @@ const findEndpoint = (
     .where('enabled', '=', true)
     .executeTakeFirst()
 
-/** What came of an attempt. A status of 200 to 299 is success; anything else, and nothing, is not. */
-export interface AttemptResult {
-  readonly status: number | undefined
-  readonly error: string | undefined
-  readonly startedAt: Date
-  readonly elapsedMs: number
-}
+type Ended = Pick<DeliveryRow, 'merchant_id' | 'id' | 'event_id' | 'endpoint_id' | 'attempts'>
 
-export const isDelivered = ({ status }: AttemptResult): boolean =>
-  status !== undefined && status >= 200 && status < 300
-
-/** Keeps the attempt, and what follows: delivered, the next attempt, or after the last a case. */
-export async function finishDelivery(
-  db: Db,
-  jobs: Jobs,
-  delivery: Delivery,
-  result: AttemptResult,
-  chance: number,
-): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    await keepAttempt(trx, delivery, result)
-    if (isDelivered(result)) {
-      await markDelivered(trx, delivery, result)
-      return
-    }
-    await countFailure(trx, delivery, result)
-    const next = nextAttemptAt(Number(delivery.attempt), result.startedAt, chance)
-    if (next === undefined) await markDead(trx, delivery, result)
-    else await planAttempt(trx, jobs, delivery, { next, now: result.startedAt })
-  })
-}
-
-const keepAttempt = (
-  trx: Trx,
-  { merchantId, id, attempt }: Delivery,
-  { status, error, elapsedMs, startedAt }: AttemptResult,
-): Promise<unknown> =>
-  trx
-    .insertInto('merchant_event_attempt')
-    .values({
-      merchant_id: merchantId,
-      id: newLogId(),
-      delivery_id: id,
-      attempt,
-      status: status === undefined ? null : BigInt(status),
-      error: error ?? null,
-      elapsed_ms: BigInt(elapsedMs),
-      at: startedAt,
-    })
-    .execute()
-
-async function markDelivered(
-  trx: Trx,
-  { merchantId, id, endpoint }: Delivery,
-  { startedAt }: AttemptResult,
-): Promise<void> {
-  await trx
-    .updateTable('event_delivery')
-    .set({ state: 'delivered', due_at: null, delivered_at: startedAt })
-    .where('merchant_id', '=', merchantId)
-    .where('id', '=', id)
-    .where('state', '=', 'pending')
-    .execute()
-  if (endpoint.failures === 0n && endpoint.paused_until === null) return
-  await trx
-    .updateTable('event_endpoint')
-    .set({ failures: 0n, paused_until: null })
-    .where('merchant_id', '=', merchantId)
-    .where('id', '=', endpoint.id)
-    .execute()
-}
-
-/** Failures in a row after which first attempts wait; retries go on and find out when it is well again. */
-const FAILURES_BEFORE_PAUSE = 5n
-const PAUSE_MS = 30_000
-const PAUSE_MS_MAX = 15 * 60_000
-
-async function countFailure(
-  trx: Trx,
-  { merchantId, endpoint }: Delivery,
-  { startedAt }: AttemptResult,
-): Promise<void> {
-  const { failures } = await trx
-    .updateTable('event_endpoint')
-    .set({ failures: sql`failures + 1` })
-    .where('merchant_id', '=', merchantId)
-    .where('id', '=', endpoint.id)
-    .returning('failures')
-    .executeTakeFirstOrThrow()
-  if (failures < FAILURES_BEFORE_PAUSE) return
-  const doubled = PAUSE_MS * 2 ** Math.min(10, Number(failures - FAILURES_BEFORE_PAUSE))
-  await trx
-    .updateTable('event_endpoint')
-    .set({ paused_until: addMs(startedAt, Math.min(doubled, PAUSE_MS_MAX)) })
-    .where('merchant_id', '=', merchantId)
-    .where('id', '=', endpoint.id)
-    .execute()
-}
-
-async function markDead(
-  trx: Trx,
-  { merchantId, id, eventId, endpoint }: Delivery,
-  result: AttemptResult,
-): Promise<void> {
-  await trx
-    .updateTable('event_delivery')
+/** False when it is over already, or another attempt has begun since. */
+async function moveToDead(trx: Trx, row: Ended): Promise<boolean> {
+  const moved = await updateOf(trx, row)
+    .where('attempts', '=', row.attempts)
     .set({ state: 'dead', due_at: null })
-    .where('merchant_id', '=', merchantId)
-    .where('id', '=', id)
-    .where('state', '=', 'pending')
+    .returning('id')
     .execute()
-  const evidence = { event: eventId, endpoint: endpoint.id, status: result.status }
-  await openCases(trx, [{ merchantId, kind: 'event_dead', subject: id, evidence }])
+  return moved.length === 1
 }
 
-const MS_PER_SECOND = 1000
-
-async function planAttempt(
+/**
+ * Gives a delivery up, and opens a case for a person.
+ *
+ * The case is not told as an event: that one would go to the same address, die as well, and open the next.
+ */
+export async function endDelivery(
   trx: Trx,
-  jobs: Jobs,
-  { merchantId, id }: Delivery,
-  { next, now }: { readonly next: Date; readonly now: Date },
+  row: Ended,
+  last: { readonly status: number | null },
 ): Promise<void> {
-  await trx
-    .updateTable('event_delivery')
-    .set({ due_at: next })
-    .where('merchant_id', '=', merchantId)
-    .where('id', '=', id)
-    .where('state', '=', 'pending')
-    .execute()
-  const startAfterSeconds = Math.ceil((next.getTime() - now.getTime()) / MS_PER_SECOND)
-  await jobs.send(trx, 'merchant-event', [
-    { data: { merchantId, deliveryId: id }, startAfterSeconds },
-  ])
-}
-
-/** Leaves a delivery for later without counting an attempt. */
-export async function delayDelivery(
-  db: Db,
-  merchantId: MerchantId,
-  id: DeliveryId,
-  dueAt: Date,
-): Promise<void> {
-  await db
-    .updateTable('event_delivery')
-    .set({ due_at: dueAt })
-    .where('merchant_id', '=', merchantId)
-    .where('id', '=', id)
-    .where('state', '=', 'pending')
-    .execute()
-}
-
-/** Sends an event again to every address that is called now, from the first attempt. */
-export async function resendEvent(
-  db: Db,
-  jobs: Jobs,
-  { merchantId, id }: { readonly merchantId: MerchantId; readonly id: EventId },
-  now: Date,
-): Promise<number> {
-  return db.transaction().execute(async (trx) => {
-    const again = await trx
-      .updateTable('event_delivery as d')
-      .from('event_endpoint as e')
-      .whereRef('e.merchant_id', '=', 'd.merchant_id')
-      .whereRef('e.id', '=', 'd.endpoint_id')
-      .where('e.enabled', '=', true)
-      .where('d.merchant_id', '=', merchantId)
-      .where('d.event_id', '=', id)
-      .where('d.state', 'in', ['delivered', 'dead'])
-      .set({ state: 'pending', attempts: 0n, due_at: now })
-      .returning('d.id')
-      .execute()
-    await jobs.send(
-      trx,
-      'merchant-event',
-      again.map((row) => ({ data: { merchantId, deliveryId: row.id } })),
-    )
-    return again.length
-  })
+  if (!(await moveToDead(trx, row))) return
+  const evidence = { event: row.event_id, endpoint: row.endpoint_id, status: last.status }
+  const { merchant_id: merchantId, id: subject } = row
+  await openCases(trx, [{ merchantId, kind: 'event_dead', subject, evidence, isTold: false }])
 }

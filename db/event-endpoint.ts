@@ -32,15 +32,25 @@ export async function addEndpoint(
   merchantId: MerchantId,
   url: string,
 ): Promise<NewEndpoint | undefined> {
-  const known = await findEndpoints(db, merchantId)
-  if (known.length >= ENDPOINTS_MAX) return undefined
   const id = newEndpointId()
   const secret = newSecret()
-  await db
-    .insertInto('event_endpoint')
-    .values({ merchant_id: merchantId, id, url, sealed: seal(sealKey, secret, id) })
-    .execute()
-  return { id, secret }
+  const sealed = seal(sealKey, secret, id)
+  return db.transaction().execute(async (trx) => {
+    // The lock: of requests at once, each counts what the one before has added.
+    await trx
+      .selectFrom('merchant')
+      .select('id')
+      .where('id', '=', merchantId)
+      .forNoKeyUpdate()
+      .execute()
+    const known = await findEndpoints(trx, merchantId)
+    if (known.length >= ENDPOINTS_MAX) return undefined
+    await trx
+      .insertInto('event_endpoint')
+      .values({ merchant_id: merchantId, id, url, sealed })
+      .execute()
+    return { id, secret }
+  })
 }
 
 /** The merchant's addresses that are called, the oldest first. */
@@ -83,6 +93,14 @@ export async function removeEndpoint(
   id: EndpointId,
 ): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
+    // Deliveries before their address, as everywhere; one that is written meanwhile ends when it is due.
+    await trx
+      .updateTable('event_delivery')
+      .set({ state: 'dead', due_at: null })
+      .where('merchant_id', '=', merchantId)
+      .where('endpoint_id', '=', id)
+      .where('state', '=', 'pending')
+      .execute()
     const rows = await trx
       .updateTable('event_endpoint')
       .set({ enabled: false })
@@ -90,13 +108,6 @@ export async function removeEndpoint(
       .where('id', '=', id)
       .where('enabled', '=', true)
       .returning('id')
-      .execute()
-    await trx
-      .updateTable('event_delivery')
-      .set({ state: 'dead', due_at: null })
-      .where('merchant_id', '=', merchantId)
-      .where('endpoint_id', '=', id)
-      .where('state', '=', 'pending')
       .execute()
     return rows.length === 1
   })

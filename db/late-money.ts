@@ -57,7 +57,7 @@ export async function followPolicy(
         break
       case 'ask':
         await ask(trx, merchantId, item)
-        continue
+        break
       default:
         return unreachable(step)
     }
@@ -69,12 +69,15 @@ export async function followPolicy(
 const stepFor = (policy: LatePolicy, disposition: LateMoney['disposition']): LatePolicy =>
   policy === 'revive' && disposition === 'excess' ? 'ask' : policy
 
-/** late → counted; the closed order is paid after all, with its points. */
-async function revive(
+/**
+ * late → counted; the closed order is paid after all, with its points. The caller holds the order's lock and
+ * has seen that it is closed.
+ */
+export async function revive(
   trx: Trx,
   { jobs }: LateMoneyDeps,
   merchantId: MerchantId,
-  { payment }: LateMoney,
+  { payment }: Pick<LateMoney, 'payment'>,
 ): Promise<void> {
   await trx
     .updateTable('payment')

@@ -58,7 +58,8 @@ export async function lockPayments(
         orderId: row.order_id,
         userId: order.user_id,
         channelAccountId: row.channel_account_id,
-        amountMinor: row.amount,
+        // An amount that an operator has accepted is the right one from then on.
+        amountMinor: row.received_amount ?? row.amount,
         currency: row.currency,
         state: row.state,
         channelPaymentId: row.channel_payment_id ?? undefined,

@@ -1,4 +1,3 @@
-import { sql } from 'kysely'
 import type { EventType } from '#domain/event'
 import { newDeliveryId, newEventId } from '#domain/id'
 import type { DeliveryId, EventId, MerchantId, OrderId } from '#domain/id'
@@ -27,11 +26,11 @@ export async function createEvents(
   events: readonly NewEvent[],
 ): Promise<void> {
   if (events.length === 0) return
-  const counts = await countByOrder(trx, merchantId, events)
+  const last = await findLastSequences(trx, merchantId, events)
   const rows = events.map((event) => {
-    const sequence = (counts.get(event.orderId) ?? 0n) + 1n
-    counts.set(event.orderId, sequence)
-    return toRow(event, { merchantId, at, sequence: event.orderId === undefined ? 1n : sequence })
+    const sequence = (last.get(event.orderId) ?? 0n) + 1n
+    if (event.orderId !== undefined) last.set(event.orderId, sequence)
+    return toRow(event, { merchantId, at, sequence })
   })
   const created = await trx
     .insertInto('merchant_event')
@@ -75,7 +74,8 @@ function toRow(event: NewEvent, { merchantId, at, sequence }: Place) {
   }
 }
 
-async function countByOrder(
+/** The highest number, and not a count: a repeat that told nothing new leaves a gap, never a second 2. */
+async function findLastSequences(
   trx: Trx,
   merchantId: MerchantId,
   events: readonly NewEvent[],
@@ -84,15 +84,16 @@ async function countByOrder(
   if (orders.length === 0) return new Map()
   const rows = await trx
     .selectFrom('merchant_event')
-    .select(['order_id', sql<bigint>`count(*)`.as('count')])
+    .select((select) => ['order_id', select.fn.max('sequence').as('last')])
     .where('merchant_id', '=', merchantId)
     .where('order_id', 'in', orders)
     .groupBy('order_id')
     .execute()
-  return new Map(rows.map((row) => [row.order_id ?? undefined, row.count]))
+  return new Map(rows.map((row) => [row.order_id ?? undefined, row.last]))
 }
 
-async function createDeliveries(
+/** A delivery of each event to each address that is called now and has none yet. */
+export async function createDeliveries(
   trx: Trx,
   { merchantId, at }: { readonly merchantId: MerchantId; readonly at: Date },
   events: readonly EventId[],
@@ -115,6 +116,11 @@ async function createDeliveries(
     })),
   )
   if (rows.length === 0) return []
-  await trx.insertInto('event_delivery').values(rows).execute()
-  return rows.map((row) => row.id)
+  const created = await trx
+    .insertInto('event_delivery')
+    .values(rows)
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('id')
+    .execute()
+  return created.map(({ id }) => id)
 }

@@ -1,7 +1,7 @@
 import { addMs } from '#domain/time'
 import type { RefundId } from '#domain/id'
 import type { MerchantId } from '#domain/id'
-import type { Db } from './database.ts'
+import type { Db, Trx } from './database.ts'
 import type { PaymentRow } from './payment.ts'
 import { findRefundsOf, lockOrderOf } from './refund.ts'
 import type { RefundRow } from './refund.ts'
@@ -51,7 +51,10 @@ export async function beginRefund(
     if (own === undefined || !isToSend(own)) return { kind: 'done' }
     if (own.state === 'sent' && !options.isRepeatable) return { kind: 'query' }
     const until = readyAt(siblings, own, options)
-    if (options.now < until) return { kind: 'wait', until }
+    if (options.now < until) {
+      await pushDue(trx, own, until)
+      return { kind: 'wait', until }
+    }
     const refund = await trx
       .updateTable('refund')
       .set({
@@ -69,6 +72,16 @@ export async function beginRefund(
     return { kind: 'send', refund, payment }
   })
 }
+
+/** The sweeper must not wake it up at each tick of the pause. */
+const pushDue = (trx: Trx, refund: RefundRow, until: Date): Promise<unknown> =>
+  trx
+    .updateTable('refund')
+    .set({ due_at: until })
+    .where('merchant_id', '=', refund.merchant_id)
+    .where('id', '=', refund.id)
+    .where('due_at', 'is not', null)
+    .execute()
 
 const isToSend = ({ state }: RefundRow): boolean => state === 'requested' || state === 'sent'
 

@@ -7,6 +7,7 @@ import type {
   PointsGrantId,
   RefundId,
 } from '#domain/id'
+import { addMs } from '#domain/time'
 import type { Db } from './database.ts'
 import type { Jobs } from './job.ts'
 
@@ -110,12 +111,23 @@ function sweepRefunds(db: Db, jobs: Jobs, { now, nextQueryAt }: SweepOptions): P
   })
 }
 
-/** Events have their own schedule in `due_at`; a few seconds past it, their job is lost. */
+/** An event that is due for longer has lost its job, or never had one. */
+const EVENT_GRACE_MS = 5_000
+
+/**
+ * Events have their own schedule in `due_at`; a few seconds past it they are fed.
+ *
+ * A row that is fed is due now, and so it is behind the others on the next tick: the many that wait for an
+ * address that hangs never keep a tick from the few that wait for another.
+ */
 function sweepEvents(db: Db, jobs: Jobs, { now }: SweepOptions): Promise<number> {
   return db.transaction().execute(async (trx) => {
     const { rows } = await sql<Due<DeliveryId>>`
-      SELECT merchant_id, id FROM event_delivery WHERE due_at <= ${now}
-      ORDER BY due_at LIMIT ${ROWS_MAX}`.execute(trx)
+      UPDATE event_delivery e SET due_at = ${now}
+      FROM (SELECT merchant_id, id FROM event_delivery WHERE due_at < ${addMs(now, -EVENT_GRACE_MS)}
+            ORDER BY due_at LIMIT ${ROWS_MAX} FOR NO KEY UPDATE SKIP LOCKED) d
+      WHERE e.merchant_id = d.merchant_id AND e.id = d.id
+      RETURNING e.merchant_id, e.id`.execute(trx)
     const payloads = byMerchant(rows).map(({ merchantId, ids }) => ({
       data: { merchantId, deliveryIds: ids },
     }))

@@ -73,6 +73,12 @@ const isId = (letter: string, text: string): boolean =>
 export const parsePaymentId = (text: string): PaymentId | undefined =>
   isId(prefix.payment, text) ? mint(text) : undefined
 
+/** The least id that an event of this moment, or of a later one, can have: for cursors over time. */
+export function eventIdFrom(moment: Date): EventId {
+  const number = BigInt(Math.max(0, moment.getTime())) << 80n
+  return mint(prefix.event + number.toString(36).padStart(LETTERS_AFTER_PREFIX, '0'))
+}
+
 /** Reads an event id of a URL or a cursor. */
 export const parseEventId = (text: string): EventId | undefined =>
   isId(prefix.event, text) ? mint(text) : undefined

@@ -30,6 +30,10 @@ export interface PaymentFacts {
   readonly vendorProduct?: string
   /** UnionPay's `settleDate` as received. */
   readonly clearingDate?: string
+  /** Paid, and the vendor takes no refund of it any more. */
+  readonly isFinal?: true
+  /** Paid, and all of it went back to the payer; by which refunds the message does not say. */
+  readonly isReturned?: true
 }
 
 /** What a vendor's word for a refund means for money. Unknown only reschedules. */
@@ -38,7 +42,7 @@ export type VendorRefundState = 'accepted' | 'succeeded' | 'refused' | 'abnormal
 /** What a verified vendor message says about a refund. Also the result of a refund call or query. */
 export interface RefundFacts {
   readonly kind: 'refund'
-  /** The merchant order number of the payment, as sent. */
+  /** The merchant order number of the payment, as sent; empty where the message names the refund alone. */
   readonly paymentNumber: string
   /** Our own refund number as the vendor sent it; absent or foreign when the refund is not ours. */
   readonly refundNumber?: string

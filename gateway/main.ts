@@ -6,7 +6,7 @@ import { startGateway } from './start.ts'
 const PORT = 8080
 const COMPENSATION_SECONDS = 60
 
-const log = pino({ name: 'gateway' })
+const log = pino({ name: 'gateway', level: process.env['PINGZHANG_LOG_LEVEL'] ?? 'info' })
 
 /** Crash-only: what nobody expected ends the process, and the supervisor starts a clean one. */
 function die(error: unknown): never {

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises'
-import { isAllowedUrl, isLocalHost, isPublicAddress } from '#channel/host'
+import { isAllowedUrl, isLocalHost, isPublicAddress, isStandardPort } from '#channel/host'
 
 /** Addresses of a name. Another one is for tests. */
 export type Resolve = (hostname: string) => Promise<readonly string[]>
@@ -30,16 +30,12 @@ export async function checkAddress(
 ): Promise<CheckedAddress | undefined> {
   if (!isAllowedUrl(text, localHosts)) return undefined
   const url = new URL(text)
-  if (isLocalHost(url, localHosts)) return { url: text, host: url.host }
+  if (isLocalHost(url, localHosts)) return { url: url.href, host: url.host }
+  if (!isStandardPort(url)) return undefined
   const addresses = await resolve(url.hostname)
   const [first] = addresses
   if (first === undefined || !addresses.every(isPublicAddress)) return undefined
-  const { host, hostname } = url
-  const port = url.port === '' ? '' : `:${url.port}`
   const address = first.includes(':') ? `[${first}]` : first
-  return {
-    url: `https://${address}${port}${url.pathname}${url.search}`,
-    host,
-    serverName: hostname,
-  }
+  const { host, hostname: serverName } = url
+  return { url: `https://${address}${url.pathname}${url.search}`, host, serverName }
 }

@@ -19,6 +19,8 @@ export interface WorkerDeps extends ConfirmDeps {
   readonly queryLimit: QueryLimit
   readonly events: EventClient
   readonly eventPool: EventPool
+  /** A number in [0, 1): what keeps things that failed together from being tried together again. */
+  readonly chance: () => number
   /** Where vendors reach the gateway, without a trailing slash: refunds name it, too. */
   readonly publicUrl: string
   readonly log: Logger

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import type { AttemptResult } from '#db/event-delivery'
+import type { AttemptResult } from '#db/event-result'
 import type { Secret } from '#domain/secret'
 import { unixSeconds } from '#domain/time'
 import type { Clock } from '#domain/time'
@@ -24,6 +24,8 @@ export interface EventClientOptions {
   readonly localHosts: readonly string[]
   readonly resolve: Resolve
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+  /** 15 s unless given. */
+  readonly timeoutMs?: number
 }
 
 const TIMEOUT_MS = 15_000
@@ -49,24 +51,42 @@ export function createEventClient(options: EventClientOptions): EventClient {
 type Posted = Pick<AttemptResult, 'status' | 'error'>
 
 async function post(options: EventClientOptions, message: EventMessage, at: Date): Promise<Posted> {
+  const signal = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)
   try {
-    const address = await checkAddress(message.url, options.localHosts, options.resolve)
-    if (address === undefined) return { status: undefined, error: 'address refused' }
-    const response = await options.fetch(address.url, {
-      method: 'POST',
-      headers: { ...headersOf(message, at), host: address.host },
-      body: message.body,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(address.serverName === undefined ? {} : { tls: { serverName: address.serverName } }),
-    })
-    // The body is not ours to read: an endless one must not hold us.
-    await response.body?.cancel()
-    return { status: response.status, error: undefined }
+    return await Promise.race([exchange(options, message, { at, signal }), rejectWith(signal)])
   } catch (error) {
     // No name, no connection, no answer in time: all of them are tried again.
     return { status: undefined, error: nameOf(error) }
   }
+}
+
+/** For what does not listen to a signal: looking up a name, and a body that does not let go. */
+function rejectWith(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  signal.addEventListener('abort', () => reject(signal.reason))
+  return promise
+}
+
+async function exchange(
+  options: EventClientOptions,
+  message: EventMessage,
+  { at, signal }: { readonly at: Date; readonly signal: AbortSignal },
+): Promise<Posted> {
+  const address = await checkAddress(message.url, options.localHosts, options.resolve)
+  if (address === undefined) return { status: undefined, error: 'address refused' }
+  const response = await options.fetch(address.url, {
+    method: 'POST',
+    headers: { ...headersOf(message, at), host: address.host },
+    body: message.body,
+    redirect: 'manual',
+    // A connection of its own: one that was made under another merchant's name is not this merchant's.
+    keepalive: false,
+    signal,
+    ...(address.serverName === undefined ? {} : { tls: { serverName: address.serverName } }),
+  })
+  // The body is not ours to read: an endless one must not hold us.
+  await response.body?.cancel()
+  return { status: response.status, error: undefined }
 }
 
 /** Standard Webhooks 1.0, "Webhook headers" and "Signature scheme". */

@@ -5,7 +5,7 @@ import { KEY_REFRESH_PATTERN, startWorker } from './start.ts'
 
 const SECONDS = 60
 
-const log = pino({ name: 'worker' })
+const log = pino({ name: 'worker', level: process.env['PINGZHANG_LOG_LEVEL'] ?? 'info' })
 
 /** Crash-only: what nobody expected ends the process, and its jobs run again elsewhere. */
 function die(error: unknown): never {

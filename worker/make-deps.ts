@@ -39,6 +39,7 @@ export function makeDeps(
       fetch: (url, init) => fetch(url, init),
     }),
     eventPool: createEventPool((error) => log.warn({ error: String(error) }, 'event not sent')),
+    chance: () => Math.random(),
     publicUrl: options.publicUrl,
     compensationSeconds: options.compensationSeconds,
     retrySeconds: options.retrySeconds,

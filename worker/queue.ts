@@ -120,6 +120,7 @@ async function consumeDead(
         kind: 'dead_letter',
         subject: `${name} ${job.id}`,
         evidence: { ...job.data },
+        ...(name === 'merchant-event' ? { isTold: false } : {}),
       })
     }
   })

@@ -57,8 +57,5 @@ export const queueRefund = (
   deps: WorkerDeps,
   queue: 'refund-submit' | 'refund-query',
   job: RefundJob,
-  startAfterSeconds = 0,
 ): Promise<void> =>
-  deps.db
-    .transaction()
-    .execute((trx) => deps.jobs.send(trx, queue, [{ data: job, startAfterSeconds }]))
+  deps.db.transaction().execute((trx) => deps.jobs.send(trx, queue, [{ data: job }]))

@@ -17,6 +17,7 @@ import type { Context } from './call.ts'
 import type { VendorKey } from './key.ts'
 import { checkFields } from './signature.ts'
 import { eventKeyOf, readNotice } from './wire.ts'
+import { readRefundNotice } from './wire-refund.ts'
 
 /** A notification holds about thirty fields, of which the lists of vouchers are the longest. */
 const FORM_LIMITS = { bytesMax: 131_072, fieldsMax: 200 }
@@ -85,7 +86,7 @@ function readFields(fields: readonly FormField[]): Read {
     // An empty field says nothing, whether the vendor signs it or not.
     if (text !== '') values[name] = text
   }
-  return { eventKey: eventKeyOf(values), facts: readNotice(values) }
+  return { eventKey: eventKeyOf(values), facts: readRefundNotice(values) ?? readNotice(values) }
 }
 
 const unreadable = (reason: string): Read => ({

@@ -12,6 +12,7 @@ import {
   METHODS,
   preparePayment,
 } from './prepare.ts'
+import { refundPart } from './refund.ts'
 import { checkAccount, requiredKeys, settingsSchema } from './settings.ts'
 
 const TWO_HOURS_SECONDS = 7200
@@ -19,7 +20,7 @@ const TWO_HOURS_SECONDS = 7200
 const capabilities: Capabilities = {
   methods: METHODS,
   close: true,
-  refund: false,
+  refund: true,
   bill: false,
   expiresInSecondsMin: EXPIRES_IN_SECONDS_MIN,
   expiresInSecondsMax: EXPIRES_IN_SECONDS_MAX,
@@ -50,6 +51,7 @@ function create(account: Account, deps: ChannelDeps): Channel {
     createPayment: (prepared, record) => createPayment(context, prepared, record),
     queryPayment: (payment, record) => queryPayment(context, payment, record),
     closePayment: (payment, record) => closePayment(context, payment, record),
+    refund: refundPart(context),
     readCallback: (callback) => readCallback(context, callback),
     acknowledge,
     readReturn: (fields) => Promise.resolve(readReturn(context, fields)),

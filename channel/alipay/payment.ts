@@ -19,11 +19,11 @@ import {
   writeReference,
 } from './wire.ts'
 
-type Refusal = Extract<VendorAnswer, { kind: 'refusal' }>
+export type Refusal = Extract<VendorAnswer, { kind: 'refusal' }>
 
 /** Alipay dossier, section 1.11: the gateway did not execute the call. */
-const NOT_EXECUTED_CODES = new Set(['20001', '40001', '40002', '40003', '40005', '40006'])
-const BUSINESS_FAILED = '40004'
+export const NOT_EXECUTED_CODES = new Set(['20001', '40001', '40002', '40003', '40005', '40006'])
+export const BUSINESS_FAILED = '40004'
 /**
  * Business codes after which there is no payment under this number (dossier, section 1.12, F and O).
  *
@@ -144,7 +144,7 @@ const isNotExecuted = ({ code, subCode }: Refusal): boolean =>
   NOT_EXECUTED_CODES.has(code) ||
   (code === BUSINESS_FAILED && REFUSED_CODES.has(normalCode(subCode)))
 
-const causeOf = ({ code, subCode }: Refusal): string => `${code} ${subCode}`.trimEnd()
+export const causeOf = ({ code, subCode }: Refusal): string => `${code} ${subCode}`.trimEnd()
 
 function created(prepared: PreparedPayment, node: Uint8Array): CreateOutcome {
   const answer = parseCreated(node)

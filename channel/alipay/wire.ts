@@ -156,12 +156,16 @@ const paymentSchema = z.object({
 
 type Order = z.infer<typeof paymentSchema>
 
+/** The refund window is over, or the product has none (dossier, section 3.3). */
+export const FINISHED = 'TRADE_FINISHED'
+const CLOSED = 'TRADE_CLOSED'
+
 /** Payment rules, section 3. An unknown value only means that we ask again. */
 const VENDOR_STATES: Readonly<Record<string, VendorState>> = {
   TRADE_SUCCESS: 'success',
-  TRADE_FINISHED: 'success',
+  [FINISHED]: 'success',
   WAIT_BUYER_PAY: 'not_yet',
-  TRADE_CLOSED: 'closed',
+  [CLOSED]: 'closed',
 }
 
 /**
@@ -199,31 +203,39 @@ export function parsePayment(
   if (order === undefined) return undefined
   const amount = typeof order.total_amount === 'string' ? parseYuan(order.total_amount) : undefined
   const paidAt = parseTime(order.gmt_payment || order.send_pay_date || '')
+  const isPaid = isMarkedPaid(order)
   return {
     kind: 'payment',
     paymentNumber: order.out_trade_no,
     identity,
-    vendorState: vendorStateOf(order.trade_status, isMarkedPaid(order)),
+    vendorState: vendorStateOf(order.trade_status, isPaid),
     vendorStateText: order.trade_status,
     ...(order.trade_no ? { channelPaymentId: order.trade_no } : {}),
     ...(amount === undefined ? {} : { amountMinor: amount.minor }),
     currency: order.trans_currency || 'CNY',
     ...(paidAt === undefined ? {} : { paidAt }),
+    ...marksOf(order.trade_status, isPaid),
   }
+}
+
+/** What the state of a paid order tells of refunds (dossier, section 3.3). */
+function marksOf(status: string, isPaid: boolean): Pick<PaymentFacts, 'isFinal' | 'isReturned'> {
+  if (status === FINISHED) return { isFinal: true }
+  return status === CLOSED && isPaid ? { isReturned: true } : {}
 }
 
 /** The fields of a notification as text, none of them empty. */
 export type Notice = Readonly<Record<string, string>>
 
-/** Alipay dossier, section 4.3: the kind that tells of a payment's state. */
-const PAYMENT_NOTICE = 'trade_status_sync'
+/** Alipay dossier, section 4.3: the kind that tells of a payment's state, and of its refunds. */
+export const PAYMENT_NOTICE = 'trade_status_sync'
 
-/** What a notification or message says. */
+/** What a notification or message says, unless it is of a refund. */
 export function readNotice(notice: Notice): NotificationFacts {
   if (notice['msg_method'] !== undefined) return readMessage(notice['msg_method'], notice)
   const kind = notice['notify_type'] ?? ''
-  const isPayment = kind === PAYMENT_NOTICE && !isRefundNews(notice)
-  if (!isPayment) return other(newsOf(kind, notice), notice['out_trade_no'])
+  const isPayment = kind === PAYMENT_NOTICE && notice['dback_status'] === undefined
+  if (!isPayment) return other(kind, notice['out_trade_no'])
   return (
     parsePayment(notice, identityOf(notice)) ?? {
       kind: 'unreadable',
@@ -232,24 +244,8 @@ export function readNotice(notice: Notice): NotificationFacts {
   )
 }
 
-/**
- * Whether a notification came because of a refund.
- *
- * It looks like a payment's: the same status, then `TRADE_CLOSED`. A plain payment may say `refund_fee=0.00`,
- * so the value counts and not the presence (dossier, section 4.7).
- */
-function isRefundNews(notice: Notice): boolean {
-  if (notice['refund_status'] !== undefined || notice['dback_status'] !== undefined) return true
-  return notice['refund_fee'] === undefined
-    ? notice['gmt_refund'] !== undefined
-    : isAboveZero(notice['refund_fee'])
-}
-
-const newsOf = (kind: string, notice: Notice): string =>
-  kind === PAYMENT_NOTICE ? `refund ${notice['trade_status'] ?? ''}`.trimEnd() : kind
-
 /** All names of the account that was paid. An app that acts for another is not what we ordered with. */
-function identityOf(notice: Notice): Readonly<Record<string, string>> {
+export function identityOf(notice: Notice): Readonly<Record<string, string>> {
   const { app_id: app = '', seller_id: seller = '', auth_app_id: authorising = app } = notice
   const identity = { app_id: app, seller_id: seller }
   return authorising === app ? identity : { ...identity, auth_app_id: authorising }

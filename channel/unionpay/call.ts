@@ -18,7 +18,7 @@ export interface Context {
 }
 
 export interface VendorCall {
-  readonly kind: 'create' | 'query'
+  readonly kind: 'create' | 'query' | 'refund' | 'refund_query'
   readonly path: string
   /** Without the signature. */
   readonly fields: Fields

@@ -11,13 +11,14 @@ import {
   METHODS,
   preparePayment,
 } from './prepare.ts'
+import { refundPart } from './refund.ts'
 import { checkAccount, requiredKeys, settingsSchema } from './settings.ts'
 
 const capabilities: Capabilities = {
   methods: METHODS,
   // No close exists: payTimeout, a margin and a query are the proof (payment rules, section 3).
   close: false,
-  refund: false,
+  refund: true,
   bill: false,
   expiresInSecondsMin: EXPIRES_IN_SECONDS_MIN,
   expiresInSecondsMax: EXPIRES_IN_SECONDS_MAX,
@@ -47,6 +48,7 @@ function create(account: Account, deps: ChannelDeps): Channel {
     preparePayment: (request) => preparePayment(context, request),
     createPayment: (prepared, record) => createPayment(context, prepared, record),
     queryPayment: (payment, record) => queryPayment(context, payment, record),
+    refund: refundPart(context),
     readCallback: (callback) => readCallback(keyring, callback),
     readReturn: (fields) => readReturn(keyring, fields),
     acknowledge,

@@ -101,24 +101,50 @@ export async function queryPayment(
   payment: PaymentReference,
   record: RecordExchange,
 ): Promise<QueryOutcome> {
+  const transaction = {
+    orderId: payment.paymentId,
+    // Without a stored time nothing was ever sent: then any time is as good.
+    txnTime: payment.vendorTime ?? formatTxnTime(payment.createdAt),
+  }
+  const fate = await queryTransaction(context, 'query', transaction, record)
+  if (fate.kind !== 'found') return fate
+  const facts = parseFate(fate.message)
+  return facts === undefined
+    ? { kind: 'unknown', cause: 'the answer is not about a payment' }
+    : { kind: 'found', facts }
+}
+
+/** What names a payment or a refund in a query, together with the merchant (dossier, section 1.2). */
+interface Transaction {
+  readonly orderId: string
+  readonly txnTime: string
+}
+
+export type Fate =
+  { readonly kind: 'found'; readonly message: Fields } | Exclude<QueryOutcome, { kind: 'found' }>
+
+/** Asks about a transaction; `found` when the vendor took the question, whatever became of the transaction. */
+export async function queryTransaction(
+  context: Context,
+  kind: 'query' | 'refund_query',
+  { orderId, txnTime }: Transaction,
+  record: RecordExchange,
+): Promise<Fate> {
   const fields = {
     ...commonFields(context.settings.merId),
     txnType: '00',
     txnSubType: '00',
     bizType: '000000',
-    orderId: payment.paymentId,
-    // Without a stored time nothing was ever sent: then any time is as good.
-    txnTime: payment.vendorTime ?? formatTxnTime(payment.createdAt),
+    orderId,
+    txnTime,
   }
-  const call = { kind: 'query', path: '/gateway/api/queryTrans.do', fields } as const
+  const call = { kind, path: '/gateway/api/queryTrans.do', fields }
   const answer = await callVendor(context, call, record)
   if (answer.kind === 'unknown') return answer
   const { respCode, message } = answer
   if (respCode === '34') return { kind: 'absent', code: respCode }
-  // 37 among them: asked too often, which says nothing about the payment.
-  if (!isAnswered(respCode)) return { kind: 'unknown', cause: `respCode ${respCode}` }
-  const facts = parseFate(message)
-  return facts === undefined
-    ? { kind: 'unknown', cause: 'the answer is not about a payment' }
-    : { kind: 'found', facts }
+  // 37 among them: asked too often, which says nothing about the transaction.
+  return isAnswered(respCode)
+    ? { kind: 'found', message }
+    : { kind: 'unknown', cause: `respCode ${respCode}` }
 }

@@ -1,4 +1,11 @@
-import type { OtherFacts, PaymentFacts, VendorState } from '#domain/notification'
+import { parsePaymentId } from '#domain/id'
+import type {
+  OtherFacts,
+  PaymentFacts,
+  RefundFacts,
+  VendorRefundState,
+  VendorState,
+} from '#domain/notification'
 import { formatChinaTime } from '#domain/time'
 import { utf8 } from '../crypto.ts'
 import { decodeText } from '../form.ts'
@@ -113,7 +120,34 @@ export const vendorStateOf = (code: string): VendorState => STATE_OF.get(code) ?
 /** A query is answered by these codes only (payment rules, section 3). */
 export const isAnswered = (code: string | undefined): boolean => code === '00' || code === 'A6'
 
+const REFUND_STATES: Readonly<Record<VendorState, VendorRefundState>> = {
+  success: 'succeeded',
+  failed: 'refused',
+  money_moved: 'abnormal',
+  not_yet: 'unknown',
+  closed: 'unknown',
+  unknown: 'unknown',
+}
+
+/**
+ * UnionPay dossier, section 2.6: codes that say more about a refund than about a payment.
+ *
+ * 45 and 46: the money was given back before, by whatever hand. This refund fails, and yet its amount must not
+ * be free again before a person has looked.
+ */
+const REFUND_STATE_OF = new Map<string, VendorRefundState>([
+  ['35', 'refused'],
+  ['36', 'refused'],
+  ['45', 'abnormal'],
+  ['46', 'abnormal'],
+])
+
+/** What became of a refund, by the vendor's code. Not of a call, whose 00 only means "accepted". */
+export const refundStateOf = (code: string): VendorRefundState =>
+  REFUND_STATE_OF.get(code) ?? REFUND_STATES[vendorStateOf(code)]
+
 export const CONSUME = '01'
+export const REFUND = '04'
 
 /**
  * What identifies a transaction (dossier, section 1.2), and what became of it.
@@ -153,9 +187,37 @@ function resultOf(message: Fields, code: string | undefined): Result | undefined
   return code === undefined ? undefined : { merId, orderId, txnTime, code }
 }
 
+/**
+ * Reads a refund; `undefined` when the message is about something else.
+ *
+ * A refund is a transaction with its own number and time. Of the payment it names only the vendor's number, so
+ * our own comes back in `reqReserved`, if it does (dossier, sections 1.2 and 3.2).
+ */
+export function parseRefund(
+  message: Fields,
+  code: string | undefined,
+  stateOf: (code: string) => VendorRefundState,
+): RefundFacts | undefined {
+  const result = resultOf(message, code)
+  if (result === undefined || message['txnType'] !== REFUND) return undefined
+  const { queryId, currencyCode, reqReserved } = message
+  const amountMinor = parseFen(message['txnAmt'])
+  return {
+    kind: 'refund',
+    paymentNumber: parsePaymentId(reqReserved ?? '') ?? '',
+    refundNumber: result.orderId,
+    identity: { merId: result.merId },
+    refundState: stateOf(result.code),
+    refundStateText: result.code,
+    ...(queryId === undefined ? {} : { channelRefundId: queryId }),
+    ...(amountMinor === undefined ? {} : { amountMinor }),
+    ...(currencyCode === undefined ? {} : { currency: currencyOf(currencyCode) }),
+  }
+}
+
 export interface Notice {
   readonly eventKey: string
-  readonly facts: PaymentFacts | OtherFacts
+  readonly facts: PaymentFacts | RefundFacts | OtherFacts
 }
 
 /** Only answers to calls have these; their 00 means "asked well" or "code issued", never "paid". */
@@ -165,7 +227,7 @@ const ANSWER_FIELDS = ['origRespCode', 'qrCode', 'tn']
  * Reads a verified notice; `undefined` when it does not say what it is about, and for the answer to a call
  * that somebody brings as one: it is signed by the same rule and also says 00.
  *
- * Refunds and voids have numbers of their own; until they are built, they are other news.
+ * Voids are not made by us: they are other news.
  */
 export function parseNotice(message: Fields): Notice | undefined {
   if (ANSWER_FIELDS.some((name) => message[name] !== undefined)) return undefined
@@ -175,10 +237,19 @@ export function parseNotice(message: Fields): Notice | undefined {
   const { orderId, txnTime, code } = result
   // Payment rules, section 2: without the code, a failure would swallow the success.
   const eventKey = `acp:${txnType}:${txnSubType}:${orderId}:${txnTime}:${queryId}:${code}`
-  return txnType === CONSUME
-    ? { eventKey, facts: factsOf(message, result) }
-    : { eventKey, facts: { kind: 'other', eventType: `acp:${txnType}` } }
+  const facts =
+    txnType === CONSUME
+      ? factsOf(message, result)
+      : parseRefund(message, code, (word) => noticedState(message, word))
+  return { eventKey, facts: facts ?? { kind: 'other', eventType: `acp:${txnType}` } }
 }
+
+/**
+ * The answer to a refund's call has the fields of its notice, and its 00 means "accepted" (dossier, sections 4.1
+ * and 6.4). What ended has a trace number; without one the query decides.
+ */
+const noticedState = ({ traceNo }: Fields, code: string): VendorRefundState =>
+  isAnswered(code) && traceNo === undefined ? 'accepted' : refundStateOf(code)
 
 /**
  * Reads the fate of a payment out of the verified answer to a query, whose outer code is already known to be

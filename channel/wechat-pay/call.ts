@@ -45,14 +45,19 @@ const RESPONSE_BYTES_MAX = 1_048_576
 const ATTEMPTS_MAX = 2
 const USER_AGENT = 'pingzhang/0.1'
 
-/** Calls the vendor and believes only what it signed; an answer that does not verify is asked for once more. */
+/**
+ * Calls the vendor and believes only what it signed; an answer that does not verify is asked for once more.
+ *
+ * A refund is not: its query comes first, and its repeat a minute later (dossier, sections 1.14 and 5.2).
+ */
 export async function callVendor(
   context: Context,
   call: VendorCall,
   record: RecordExchange,
 ): Promise<VendorAnswer> {
   let answer: VendorAnswer | undefined
-  for (let attempt = 0; attempt < ATTEMPTS_MAX && answer === undefined; attempt += 1) {
+  const attemptsMax = call.kind === 'refund' ? 1 : ATTEMPTS_MAX
+  for (let attempt = 0; attempt < attemptsMax && answer === undefined; attempt += 1) {
     const outcome = await sendSigned(context, call, record)
     answer =
       outcome.kind === 'answered'

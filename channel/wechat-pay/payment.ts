@@ -233,8 +233,8 @@ async function decideByQuery(
         ? { kind: 'closed', proof: `query ${outcome.facts.vendorStateText}` }
         : { kind: 'unknown', cause: `close refused while ${outcome.facts.vendorStateText}` }
     case 'absent':
-      // The vendor knows no such number now, and a prepay still on its way may create it.
-      return { kind: 'unknown', cause: outcome.code }
+      // A prepay that is still on its way may create it: only deadline, margin and a last query close.
+      return { kind: 'absent', code: outcome.code }
     case 'unknown':
       return outcome
     default:

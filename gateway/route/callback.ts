@@ -77,7 +77,8 @@ async function keep(
   hit('callback.rejected-row:after')
 }
 
-const HEADERS_KEPT = /^(?:content-type|user-agent|request-id|wechatpay-.*)$/
+const HEADERS_KEPT =
+  /^(?:content-type|user-agent|request-id|.*(?:signature|serial|nonce|timestamp).*)$/
 
 /** What is needed to verify the bytes once more; no cookie or authorisation of anybody. */
 const keptHeaders = (headers: Readonly<Record<string, string>>): Record<string, string> =>

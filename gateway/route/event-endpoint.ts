@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { isAllowedUrl } from '#channel/host'
+import { isAllowedUrl, isLocalHost, isStandardPort } from '#channel/host'
 import {
   ENDPOINTS_MAX,
   addEndpoint,
@@ -30,8 +30,8 @@ export function eventEndpointRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   route.post('/v1/event_endpoints', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
     const { url } = parseBody(endpointBody, await readBody(context.req.raw))
-    if (!isAllowedUrl(url, deps.localHosts)) {
-      throw new Problem(422, 'url_refused', 'give an https address with a public name')
+    if (!isCallable(url, deps.localHosts)) {
+      throw new Problem(422, 'url_refused', 'give an https address with a public name, at port 443')
     }
     const made = await addEndpoint(deps.db, deps.sealKey, merchantId, url)
     if (made === undefined) {
@@ -61,6 +61,13 @@ export function eventEndpointRoute(deps: GatewayDeps): Hono<GatewayEnv> {
     return json({ id, object: 'event_endpoint', secret: secret.reveal(), ...previous }, 201)
   })
   return route
+}
+
+/** What the name resolves to is judged at each call. */
+function isCallable(text: string, localHosts: readonly string[]): boolean {
+  if (!isAllowedUrl(text, localHosts)) return false
+  const url = new URL(text)
+  return isLocalHost(url, localHosts) || isStandardPort(url)
 }
 
 function readEndpointId(text: string): EndpointId {

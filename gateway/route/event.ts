@@ -1,8 +1,8 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { findDeliveries, findEvents } from '#db/event-list'
-import type { DeliveryRow, EventRow } from '#db/event-list'
-import { resendEvent } from '#db/event-delivery'
+import { findAttempts, findDeliveries, findEvents } from '#db/event-list'
+import type { AttemptRow, DeliveryRow, EventRow } from '#db/event-list'
+import { resendEvent } from '#db/event-resend'
 import { EVENT_TYPES } from '#domain/event'
 import { parseEventId } from '#domain/id'
 import type { EventId } from '#domain/id'
@@ -37,12 +37,17 @@ export function eventRoute(deps: GatewayDeps): Hono<GatewayEnv> {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
     const id = readEventId(context.req.param('id'))
     const rows = await findDeliveries(deps.db, merchantId, id)
-    return json({ object: 'list', data: rows.map(viewDelivery) })
+    if (rows === undefined) throw notFound()
+    const data = rows.map(async (row) =>
+      viewDelivery(row, await findAttempts(deps.db, merchantId, row.id)),
+    )
+    return json({ object: 'list', data: await Promise.all(data) })
   })
   route.post('/v1/events/:id/resend', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
     const id = readEventId(context.req.param('id'))
     const count = await resendEvent(deps.db, deps.jobs, { merchantId, id }, deps.clock.now())
+    if (count === undefined) throw notFound()
     return json({ object: 'resend', event: id, deliveries: count }, 202)
   })
   return route
@@ -50,9 +55,11 @@ export function eventRoute(deps: GatewayDeps): Hono<GatewayEnv> {
 
 function readEventId(text: string): EventId {
   const id = parseEventId(text)
-  if (id === undefined) throw new Problem(404, 'event_not_found', 'no event has this id')
+  if (id === undefined) throw notFound()
   return id
 }
+
+const notFound = (): Problem => new Problem(404, 'event_not_found', 'no event has this id')
 
 /** The body is shown as it is sent. */
 const viewEvent = (row: EventRow) => {
@@ -60,7 +67,7 @@ const viewEvent = (row: EventRow) => {
   return { id: row.id, object: 'event', subject: row.subject, content }
 }
 
-const viewDelivery = (row: DeliveryRow) => ({
+const viewDelivery = (row: DeliveryRow, attempts: readonly AttemptRow[]) => ({
   id: row.id,
   object: 'delivery',
   endpoint: row.endpoint_id,
@@ -68,4 +75,11 @@ const viewDelivery = (row: DeliveryRow) => ({
   attempts: Number(row.attempts),
   next_attempt_at: row.due_at?.toISOString() ?? null,
   delivered_at: row.delivered_at?.toISOString() ?? null,
+  latest_attempts: attempts.map(({ at, attempt, status, error, elapsed_ms: elapsedMs }) => ({
+    attempt: Number(attempt),
+    at: at.toISOString(),
+    status: status === null ? null : Number(status),
+    error,
+    elapsed_ms: Number(elapsedMs),
+  })),
 })

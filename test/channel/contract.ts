@@ -6,6 +6,7 @@ import { describeCallback } from './contract/callback.ts'
 import { describeCapabilities } from './contract/capability.ts'
 import { describeLog } from './contract/log.ts'
 import { describeMoney } from './contract/money.ts'
+import { describeRefunds } from './contract/refund.ts'
 import { describeReturn } from './contract/return.ts'
 import { describeRobustness } from './contract/robustness.ts'
 import type { ContractVendor } from './contract/vendor.ts'
@@ -21,6 +22,8 @@ import type { ContractVendor } from './contract/vendor.ts'
  * - Answers: a time-out, a page, a cut or a wrong signature is `unknown` for create, query and close.
  * - Money: amounts are exact to the fen in both directions, in the vendor's one form.
  * - States: every documented one is mapped, and one that nobody knows leaves the payment pending.
+ * - Refunds: only the vendor's own definite word refuses one; what is in doubt is unknown. What is not
+ *   repeatable is sent once, what is repeatable is repeated to the letter.
  * - Capabilities: honest about methods, wallets, parts and deadlines. Preparing sends nothing.
  * - The log: no key, signature or payer.
  */
@@ -36,6 +39,7 @@ export function describeContract(vendor: ContractVendor): void {
     describeAcknowledgement(vendor)
     describeAnswers(vendor)
     describeMoney(vendor)
+    describeRefunds(vendor)
     describeLog(vendor)
   })
 }

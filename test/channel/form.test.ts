@@ -115,6 +115,13 @@ describe('text', () => {
     expect(decodeText(Buffer.from('商品', 'utf8'), 'utf-8')).toBe('商品')
   })
 
+  test('is read well after bytes that were not text', () => {
+    for (const charset of ['utf-8', 'gbk'] as const) {
+      expect(decodeText(Buffer.from('c9', 'hex'), charset)).toBeUndefined()
+      expect(decodeText(Buffer.from('a'), charset)).toBe('a')
+    }
+  })
+
   test('keeps a byte order mark, because it was signed', () => {
     expect(decodeText(Buffer.from('efbbbf61', 'hex'), 'utf-8')).toBe('\ufeffa')
   })

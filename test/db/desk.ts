@@ -37,6 +37,8 @@ export interface Desk extends Batch {
   orderState(id: OrderId): Promise<string>
   refunds(id: PaymentId): Promise<readonly RefundRow[]>
   points(id: OrderId): Promise<readonly PointsLine[]>
+  /** Runs `work` while no payment has this number. */
+  hidePayment(id: PaymentId, work: () => Promise<void>): Promise<void>
   cases(subject: string): Promise<readonly string[]>
   jobs(queue: string, subject: string): Promise<number>
   /** All invariants that need neither vendor nor points system. */
@@ -181,6 +183,14 @@ function readers({ db, merchantId, broken }: Batch) {
         .where('order_id', '=', id)
         .orderBy('id')
         .execute(),
+    async hidePayment(id: PaymentId, work: () => Promise<void>): Promise<void> {
+      const rename = (from: string, to: string) =>
+        sql`UPDATE payment SET id = ${to} WHERE id = ${from}`.execute(db)
+      const away = newPaymentId()
+      await rename(id, away)
+      await work()
+      await rename(away, id)
+    },
     async cases(subject: string): Promise<readonly string[]> {
       const rows = await db
         .selectFrom('open_case')

@@ -38,7 +38,7 @@ describe('a refund is reserved', () => {
   test('RF-01 20 parallel refunds of 60 %: one is accepted', async () => {
     const { first } = await paidOrder()
     const asked = await Promise.all(Array.from({ length: 20 }, () => desk.ask(first, 1200n)))
-    const kinds = asked.map(({ kind }) => kind).toSorted()
+    const kinds = asked.map(({ kind }): string => kind).toSorted()
     expect(kinds).toEqual([...Array.from({ length: 19 }, () => 'not_refundable'), 'requested'])
     expect(await desk.refunds(first.paymentId)).toHaveLength(1)
     expect((await desk.payment(first.paymentId)).reserved).toBe(1200n)

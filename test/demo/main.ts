@@ -1,10 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { migrate } from '#db/migrate'
-import { openPostgres } from '#db/postgres'
-import { startPlatform } from '../support/platform.ts'
 import { createNarrator } from './narrator.ts'
+import { startStage } from './stage.ts'
 import { runStory } from './story.ts'
 
 const args = new Set(process.argv.slice(2))
@@ -13,43 +8,25 @@ const isJson = args.has('--json')
 
 const startedAt = performance.now()
 const say = createNarrator(isJson ? process.stderr : process.stdout, startedAt)
-const directory = mkdtempSync(join(tmpdir(), 'pingzhang-demo-'))
-
 try {
   process.exitCode = await demo()
 } catch (error) {
   say.failure(error)
   process.exitCode = 1
-} finally {
-  rmSync(directory, { recursive: true, force: true })
 }
 
 /** Starts every part, tells the story once, and stays up unless it was asked not to. */
 async function demo(): Promise<number> {
-  const postgres = await openPostgres(
-    { PINGZHANG_PG_BIN: process.env['PINGZHANG_PG_BIN'] },
-    {
-      dataDirectory: directory,
-    },
-  )
+  const stage = await startStage(say)
   try {
-    say.step('PostgreSQL is up, in a directory of its own that goes away at the end')
-    await migrate(postgres.url)
-    say.step('tables and queues are made')
-    const platform = await startPlatform({ databaseUrl: postgres.url, requireDurable: true })
-    try {
-      say.step('gateway, worker, WeChat Pay emulator and points service are up')
-      const result = await runStory(platform, say, startedAt)
-      say.table(result.payments)
-      say.addresses(platform)
-      if (!isOnce) await untilStopped()
-      if (isJson) process.stdout.write(`${JSON.stringify(result)}\n`)
-      return result.ok ? 0 : 1
-    } finally {
-      await platform.stop()
-    }
+    const result = await runStory(stage, say, startedAt)
+    say.table(result)
+    say.addresses(stage)
+    if (!isOnce) await untilStopped()
+    if (isJson) process.stdout.write(`${JSON.stringify(result)}\n`)
+    return result.ok ? 0 : 1
   } finally {
-    await postgres.stop()
+    await stage.stop()
   }
 }
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -71,6 +71,10 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 describe('the gateway', () => {
   beforeAll(() => open('gateway/main.ts'), START_MS_MAX)
+  // A test that fails half way must not take the next one with it.
+  beforeEach(async () => {
+    await isUp()
+  })
   afterAll(() => stage.stop(), START_MS_MAX)
 
   test('reaches every failpoint of a callback, in the order of the table', async () => {

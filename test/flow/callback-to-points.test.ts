@@ -63,7 +63,7 @@ describe('a WeChat Pay payment from code to points', () => {
   )
 
   test(
-    'CB-04 fifty identical callbacks at once: fifty success answers, one change, one award',
+    'CB-04 fifty identical callbacks at once: fifty success answers, one change, one award, one event',
     async () => {
       const userId = 'user-fifty'
       platform.emulator.setKnobs({ duplicate: 50, duplicateOrder: 'parallel' })
@@ -92,6 +92,13 @@ describe('a WeChat Pay payment from code to points', () => {
       expect(moves.length).toBe(1)
       const effects = platform.points.effects().filter((effect) => effect.user_id === userId)
       expect(effects.map((effect) => effect.applied_count)).toEqual([1])
+      const events = await platform.db
+        .selectFrom('merchant_event as e')
+        .innerJoin('customer_order as o', 'o.id', 'e.order_id')
+        .select('e.type')
+        .where('o.user_id', '=', userId)
+        .execute()
+      expect(events.map((event) => event.type)).toEqual(['payment.paid'])
     },
     TIMEOUT_MS,
   )

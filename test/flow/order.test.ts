@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
 import { assert } from '#domain/assert'
 import type { PaymentId } from '#domain/id'
 import { bodyAt, buyAt, openCounter, payAt } from '../support/counter.ts'
@@ -12,7 +12,6 @@ import { TILLS } from '../support/till.ts'
 import { waitFor } from '../support/wait.ts'
 
 // What others got wrong about orders and their numbers, for every vendor.
-
 const TIMEOUT_MS = 60_000
 const ALWAYS = 1_000_000
 
@@ -57,6 +56,11 @@ afterAll(async () => {
   await Promise.all([...counters.values()].map(({ till }) => till.vendor.stop()))
   await database.drop()
 }, TIMEOUT_MS)
+
+// A test that failed half-way leaves no fault behind for the next one.
+afterEach(() => {
+  for (const { till } of counters.values()) till.vendor.resetKnobs()
+})
 
 function counterOf(name: string): Counter {
   const counter = counters.get(name)

@@ -50,6 +50,7 @@ export async function makeWorker(databaseUrl: string, platform: Platform): Promi
       fetch: (url, init) => fetch(url, init),
     }),
     eventPool: createEventPool(() => undefined),
+    chance: () => Math.random(),
     publicUrl: platform.gateway.url,
     compensationSeconds: 3600,
     retrySeconds: 3600,

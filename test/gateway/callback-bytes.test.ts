@@ -38,7 +38,7 @@ function paymentId(text: string): PaymentId {
   return id
 }
 
-describe('the bytes of a genuine callback', () => {
+describe.concurrent('the bytes of a genuine callback', () => {
   test.each<[string, (body: string) => string]>([
     ['as it is', (body) => body],
     ['blanks', (body) => JSON.stringify(JSON.parse(body), undefined, 3)],

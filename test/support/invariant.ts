@@ -65,11 +65,13 @@ export async function findWrongPoints(
 ): Promise<Violation[]> {
   // Computed from the order, not from our grant: a grant with a wrong number must be seen.
   const { rows } = await sql<Earned>`
-    SELECT 'grant-' || o.id AS key, o.user_id, o.amount / 100 * m.points_per_yuan AS points,
+    SELECT 'grant-' || o.id AS key, o.user_id,
+           coalesce(p.received_amount, o.amount) / 100 * m.points_per_yuan AS points,
            o.state = 'refunded' AND EXISTS (
              SELECT 1 FROM points_grant g WHERE g.merchant_id = o.merchant_id AND g.order_id = o.id
              AND g.kind = 'grant' AND g.state = 'void') AS is_void
     FROM customer_order o JOIN merchant m ON m.id = o.merchant_id
+    LEFT JOIN payment p ON p.merchant_id = o.merchant_id AND p.id = o.paid_payment_id
     WHERE o.state IN ('paid', 'partly_refunded', 'refunded')`.execute(db)
   const grants = effects.filter((effect) => effect.kind === 'grant')
   const earned = new Map(rows.map((row) => [row.key, row]))
@@ -191,7 +193,7 @@ export async function findUnfoundedPayments(db: Db): Promise<Violation[]> {
         LEFT JOIN payment p ON p.merchant_id = n.merchant_id AND p.id = n.payment_number
         WHERE n.state = 'applied' AND n.facts ->> 'kind' = 'payment'
         AND n.facts ->> 'vendorState' = 'success'
-        AND ('paid', p.amount::text, p.currency, p.channel_account_id, p.channel_payment_id)
+        AND ('paid', coalesce(p.received_amount, p.amount)::text, p.currency, p.channel_account_id, p.channel_payment_id)
             IS DISTINCT FROM (p.state, n.facts ->> 'amountMinor', n.facts ->> 'currency',
                               n.channel_account_id, n.facts ->> 'channelPaymentId')`,
   )

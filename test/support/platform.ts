@@ -24,6 +24,7 @@ import { startWechatPayEmulator } from '../emulator/wechat-pay/emulator.ts'
 import type { WechatPayEmulator } from '../emulator/wechat-pay/emulator.ts'
 import { makeWechatPayKeys } from '../emulator/wechat-pay/keys.ts'
 import type { WechatPayKeys } from '../emulator/wechat-pay/keys.ts'
+import { freePort } from './port.ts'
 
 export const MCHID = '1900000109'
 export const APPID = 'wxd678efh567hg6787'
@@ -177,11 +178,3 @@ const key = (purpose: KeyPurpose, serial: string, text: string) => ({
   serial,
   value: new Secret(text),
 })
-
-async function freePort(): Promise<number> {
-  const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Response() })
-  const { port } = server
-  await server.stop(true)
-  if (port === undefined) throw new Error('no free port')
-  return port
-}

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import type { Platform } from './platform.ts'
 import { waitFor } from './wait.ts'
 
 const paymentView = z.object({
@@ -21,6 +20,14 @@ const refundView = z.object({
   refusal_code: z.string().nullable(),
 })
 
+const caseView = z.object({
+  id: z.string(),
+  kind: z.string(),
+  subject: z.string(),
+  state: z.string(),
+})
+
+export type CaseView = z.infer<typeof caseView>
 export type RefundView = z.infer<typeof refundView>
 
 export interface Purchase {
@@ -30,8 +37,14 @@ export interface Purchase {
   readonly userId?: string
 }
 
+/** Where the shop finds the gateway, and its key. */
+export interface ShopAccess {
+  readonly gateway: { readonly url: string }
+  readonly apiKey: string
+}
+
 /** The shop's backend: it knows nothing but the merchant API. */
-export function createShop(platform: Pick<Platform, 'gateway' | 'apiKey'>) {
+export function createShop(platform: ShopAccess) {
   const headers = { authorization: `Bearer ${platform.apiKey}`, 'content-type': 'application/json' }
 
   function post(body: unknown, idempotencyKey: string): Promise<Response> {
@@ -57,8 +70,11 @@ export function createShop(platform: Pick<Platform, 'gateway' | 'apiKey'>) {
     }
   }
 
-  async function buy(purchase: Purchase = {}): Promise<PaymentView> {
-    const response = await post(bodyOf(purchase), crypto.randomUUID())
+  const buy = (purchase: Purchase = {}): Promise<PaymentView> => buyWith(bodyOf(purchase))
+
+  /** Sends a body as it is. */
+  async function buyWith(body: unknown): Promise<PaymentView> {
+    const response = await post(body, crypto.randomUUID())
     const text = await response.text()
     if (!response.ok) throw new Error(`create answered ${response.status}: ${text}`)
     return paymentView.parse(JSON.parse(text))
@@ -98,5 +114,22 @@ export function createShop(platform: Pick<Platform, 'gateway' | 'apiKey'>) {
     return refundView.parse(await response.json())
   }
 
-  return { headers, post, bodyOf, buy, read, waitForState, askRefund, refund, readRefund }
+  async function list<T>(path: string, item: z.ZodType<T>): Promise<readonly T[]> {
+    const response = await fetch(`${platform.gateway.url}${path}`, { headers })
+    return z.object({ data: z.array(item) }).parse(await response.json()).data
+  }
+
+  const refundsOf = (payment: string): Promise<readonly RefundView[]> =>
+    list(`/v1/payments/${payment}/refunds`, refundView)
+
+  const cases = (): Promise<readonly CaseView[]> => list('/v1/cases', caseView)
+
+  const closeOrder = (orderNumber: string): Promise<Response> =>
+    fetch(`${platform.gateway.url}/v1/orders/${encodeURIComponent(orderNumber)}/close`, {
+      method: 'POST',
+      headers: { ...headers, 'idempotency-key': crypto.randomUUID() },
+    })
+
+  const calls = { post, askRefund, list, refundsOf, cases, closeOrder }
+  return { headers, bodyOf, buy, buyWith, read, waitForState, refund, readRefund, ...calls }
 }

@@ -5,8 +5,9 @@ import type { StoredKey } from '#db/account'
 import type { Db } from '#db/database'
 import type { ChannelAccountId, MerchantId } from '#domain/id'
 import type { KeyPurpose } from '#domain/key'
-import type { Wallet } from '#domain/method'
+import type { NextAction, Wallet } from '#domain/method'
 import { Secret } from '#domain/secret'
+import { openAtAlipay, payAtUnionpay } from './buyer.ts'
 import { startAlipayEmulator } from '../emulator/alipay/emulator.ts'
 import { makeAlipayKeys } from '../emulator/alipay/keys.ts'
 import type { Delivery } from '../emulator/core/delivery-log.ts'
@@ -21,8 +22,12 @@ import { testSealKey } from './platform.ts'
 
 /** The knobs that all emulators have and our tests turn. */
 export type FaultPatch = Partial<
-  Record<'dropCallbacks' | 'failAfterCommit' | 'status500' | 'htmlAnswers', number>
-> & { readonly dropForever?: boolean }
+  Record<'failAfterCommit' | 'status500' | 'htmlAnswers' | 'duplicate' | 'wrongAmount', number>
+> & {
+  readonly dropCallbacks?: number | boolean
+  readonly dropForever?: boolean
+  readonly duplicateOrder?: 'parallel'
+}
 
 /** What the emulators have in common, as far as a listener needs it. */
 interface Vendor {
@@ -48,6 +53,12 @@ export interface Till {
   readonly vendor: Vendor
   /** The buyer pays an order of this account. */
   pay(orderNumber: string): { readonly kind: string }
+  /** The buyer does what the shop's page or app was told to do, and pays. Throws where that is not possible. */
+  follow(action: NextAction, orderNumber: string): Promise<void>
+  /** The bank had taken the money before the vendor closed, and it arrives afterwards. */
+  payLate?(orderNumber: string): { readonly kind: string }
+  /** Sends one callback about an order that another key has signed, where a test needs it. */
+  forge?(orderNumber: string): Promise<Delivery>
   /** The buyer begins and does not pay, where the vendor then answers more than "not yet". */
   begin?(orderNumber: string): void
   /** Lets the vendor refuse every query until its knobs are reset, where it has a code for that. */
@@ -73,6 +84,10 @@ function oneVendor<Keys>(made: readonly { readonly keys: { readonly vendor: Keys
   const [first] = made
   assert(first !== undefined, 'expected at least one till')
   return first.keys.vendor
+}
+
+function expectPaid({ kind }: { readonly kind: string }): void {
+  assert(kind !== 'refused', `expected that the buyer can pay, found ${kind}`)
 }
 
 async function openWechatPay(numbers: readonly number[]): Promise<readonly Till[]> {
@@ -106,6 +121,9 @@ async function openWechatPay(numbers: readonly number[]): Promise<readonly Till[
     ],
     vendor,
     pay: (orderNumber) => vendor.pay(orderNumber, { mchid }),
+    follow: async (_action, orderNumber) => expectPaid(vendor.pay(orderNumber, { mchid })),
+    payLate: (orderNumber) => vendor.pay(orderNumber, { mchid, isLate: true }),
+    forge: (outTradeNo) => vendor.forge({ forgery: 'rogue_key', outTradeNo, mchid }),
   }))
 }
 
@@ -136,6 +154,10 @@ async function openAlipay(numbers: readonly number[]): Promise<readonly Till[]> 
     ],
     vendor,
     pay: (orderNumber) => vendor.pay(orderNumber),
+    follow: async (action, orderNumber) => {
+      await openAtAlipay(vendor, action)
+      expectPaid(vendor.pay(orderNumber))
+    },
     begin: (orderNumber) => void vendor.enter(orderNumber),
     refuseQueries: () => void vendor.setKnobs({ refusals: true }),
   }))
@@ -166,6 +188,7 @@ async function openUnionpay(numbers: readonly number[]): Promise<readonly Till[]
     ],
     vendor,
     pay: (orderNumber) => vendor.pay(orderNumber, { merId }),
+    follow: (action) => payAtUnionpay(vendor, action),
     begin: (orderNumber) => void vendor.fail(orderNumber, { merId, code: '66' }),
     refuseQueries: () => void vendor.setKnobs({ queryCode: '34' }),
   }))
@@ -188,7 +211,11 @@ async function openPingpp(numbers: readonly number[]): Promise<readonly Till[]> 
   })
   return accounts.map(({ app, own }) => ({
     strategy: 'pingpp',
-    settings: { app, base_url: vendor.url },
+    settings: {
+      app,
+      base_url: vendor.url,
+      unionpay_form_url: `${vendor.url}/gateway/api/frontTransReq.do`,
+    },
     keys: [
       key('api_secret', 'live', own.liveKey),
       key('merchant_private', 'current', own.privateKeyPem),
@@ -197,6 +224,7 @@ async function openPingpp(numbers: readonly number[]): Promise<readonly Till[]> 
     wallet: 'alipay',
     vendor,
     pay: (orderNumber) => vendor.pay(orderNumber, { app }),
+    follow: async (action) => expectPaid(vendor.payAction(action)),
     hearAt: (url) => vendor.addWebhook({ app, livemode: true, url }),
   }))
 }

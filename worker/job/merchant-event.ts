@@ -1,35 +1,39 @@
-import { beginDelivery, delayDelivery, finishDelivery } from '#db/event-delivery'
+import { beginDelivery } from '#db/event-delivery'
 import type { Delivery } from '#db/event-delivery'
-import { findDeliveryEndpoint } from '#db/event-list'
+import { findDeliveryPlace } from '#db/event-list'
+import { finishDelivery } from '#db/event-result'
+import type { AttemptResult } from '#db/event-result'
 import { unseal } from '#db/seal'
 import { unreachable } from '#domain/assert'
 import type { MerchantEventJob } from '#domain/job'
+import type { Secret } from '#domain/secret'
 import { addMs } from '#domain/time'
 import type { WorkerDeps } from '../deps.ts'
 
 /** Longer than a call can take. */
 const LEASE_MS = 60_000
-/** An endpoint whose places are all taken is tried again by the sweeper. */
-const CROWDED_MS = 5_000
 
 /**
- * Wakes up one delivery. The call runs beside the job: the row is the record, and one slow endpoint must
- * not hold up the queue.
+ * Wakes up one delivery. It runs beside the job: the row is the record, and one slow endpoint must not hold
+ * up the queue. The row is taken when there is a place for the call, not before.
  */
 export async function runMerchantEvent(deps: WorkerDeps, job: MerchantEventJob): Promise<void> {
   const { merchantId, deliveryId } = job
-  const endpoint = await findDeliveryEndpoint(deps.db, merchantId, deliveryId)
-  if (endpoint === undefined) return
+  const place = await findDeliveryPlace(deps.db, merchantId, deliveryId)
+  if (place === undefined) return
+  deps.eventPool.add({ ...place, delivery: deliveryId, run: () => begin(deps, job) })
+}
+
+async function begin(
+  deps: WorkerDeps,
+  { merchantId, deliveryId }: MerchantEventJob,
+): Promise<void> {
   const now = deps.clock.now()
-  if (!deps.eventPool.hasRoom(endpoint)) {
-    return delayDelivery(deps.db, merchantId, deliveryId, addMs(now, CROWDED_MS))
-  }
-  const leaseUntil = addMs(now, LEASE_MS)
-  const begun = await beginDelivery(deps.db, merchantId, deliveryId, { now, leaseUntil })
+  const times = { now, leaseUntil: addMs(now, LEASE_MS) }
+  const begun = await beginDelivery(deps.db, deps.jobs, { merchantId, id: deliveryId }, times)
   switch (begun.kind) {
     case 'send':
-      deps.eventPool.run(endpoint, () => deliver(deps, begun.delivery))
-      return
+      return deliver(deps, begun.delivery)
     case 'paused':
     case 'done':
       return
@@ -39,19 +43,30 @@ export async function runMerchantEvent(deps: WorkerDeps, job: MerchantEventJob):
 }
 
 async function deliver(deps: WorkerDeps, delivery: Delivery): Promise<void> {
-  const { endpoint, eventId, body } = delivery
-  const result = await deps.events.send({
-    url: endpoint.url,
-    id: eventId,
-    body,
-    secrets: secretsOf(deps, delivery),
-  })
-  await finishDelivery(deps.db, deps.jobs, delivery, result, Math.random())
+  const result = await attempt(deps, delivery)
+  await finishDelivery(deps.db, deps.jobs, delivery, result, deps.chance())
 }
 
-function secretsOf(deps: WorkerDeps, { endpoint }: Delivery) {
-  const current = unseal(deps.sealKey, endpoint.sealed, endpoint.id)
+async function attempt(deps: WorkerDeps, delivery: Delivery): Promise<AttemptResult> {
+  const secrets = openSecrets(deps, delivery)
+  if (secrets === undefined) {
+    // Counted like any failure: it ends in a case, where a throw would come back every minute for ever.
+    const startedAt = deps.clock.now()
+    return { status: undefined, error: 'secret does not open', startedAt, elapsedMs: 0 }
+  }
+  const { endpoint, eventId: id, body } = delivery
+  return deps.events.send({ url: endpoint.url, id, body, secrets })
+}
+
+/** The current one first. `undefined`: sealed with another key than this installation's. */
+function openSecrets(deps: WorkerDeps, { endpoint }: Delivery): readonly Secret[] | undefined {
   const { previous_sealed: previous, previous_until: until } = endpoint
   const isValid = previous !== null && until !== null && deps.clock.now() < until
-  return isValid ? [current, unseal(deps.sealKey, previous, endpoint.id)] : [current]
+  const sealed = isValid ? [endpoint.sealed, previous] : [endpoint.sealed]
+  try {
+    return sealed.map((bytes) => unseal(deps.sealKey, bytes, endpoint.id))
+  } catch (error) {
+    deps.log.error({ endpoint: endpoint.id, error: String(error) }, 'event secret does not open')
+    return undefined
+  }
 }

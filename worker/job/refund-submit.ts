@@ -40,7 +40,8 @@ export async function runRefundSubmit(deps: WorkerDeps, job: RefundJob): Promise
     case 'send':
       return submit(deps, vendor, part, begun)
     case 'wait':
-      return queueRefund(deps, 'refund-submit', job, secondsUntil(begun.until, now))
+      // The sweeper brings the row back then. A job of its own would be one more on each of its rounds.
+      return delayRefund(deps.db, known.refund, begun.until)
     case 'query':
       return queueRefund(deps, 'refund-query', job)
     case 'done':
@@ -49,10 +50,6 @@ export async function runRefundSubmit(deps: WorkerDeps, job: RefundJob): Promise
       return unreachable(begun)
   }
 }
-
-/** At least one, so that the job does not run into the same second. */
-const secondsUntil = (until: Date, now: Date): number =>
-  Math.max(1, Math.ceil((until.getTime() - now.getTime()) / MS_PER_SECOND))
 
 async function submit(
   deps: WorkerDeps,

@@ -5,7 +5,7 @@ import { parsePaymentFacts, storeFacts } from '#domain/facts'
 import { newPaymentId } from '#domain/id'
 import type { PaymentFacts } from '#domain/notification'
 import { addMs } from '#domain/time'
-import { BREAKAGES, SILENCE } from './breakage.ts'
+import { BREAKAGES, SILENCE, withStatus } from './breakage.ts'
 import type { Breakage } from './breakage.ts'
 import { callsOf, perform } from './call.ts'
 import type { Call } from './call.ts'
@@ -25,7 +25,8 @@ export function describeAnswers(vendor: ContractVendor): void {
   for (const call of calls.filter(({ good }) => good === 'created')) describeCreate(vendor, call)
 }
 
-function describeBrokenAnswers(vendor: ContractVendor, call: Call): void {
+/** What an answer that is none must never become. */
+export function describeBrokenAnswers(vendor: ContractVendor, call: Call): void {
   describe(call.name, () => {
     test(`is ${call.good} when the vendor answers well`, async () => {
       const { outcome, stage } = await perform(vendor, call)
@@ -155,6 +156,14 @@ function describeQuery(vendor: ContractVendor, call: Call): void {
       expect((await absent('stranger')).outcome).toMatchObject({ kind: 'unknown' })
     })
 
+    test.each([500, 502, 503])('is unknown after "no such payment" under %i', async (status) => {
+      const { outcome } = await perform(vendor, call, {
+        change: (_answer, _index, heard) =>
+          withStatus(vendor.voice('vendor').absent(heard), status),
+      })
+      expect(outcome.kind).toBe('unknown')
+    })
+
     test('is unknown when the answer is about another payment', async () => {
       const other: Call = {
         ...call,
@@ -216,6 +225,14 @@ function describeCreate(vendor: ContractVendor, call: Call): void {
         })
       expect((await refused('vendor')).outcome.kind).toBe('refused')
       expect((await refused('stranger')).outcome.kind).toBe('unknown')
+    })
+
+    test.each([500, 502, 503])('is unknown after a refusal under %i', async (status) => {
+      const { outcome } = await perform(vendor, call, {
+        change: (_answer, _index, heard) =>
+          withStatus(vendor.voice('vendor').refused(heard), status),
+      })
+      expect(outcome.kind).toBe('unknown')
     })
 
     test('repeats the stored order to the letter, also a minute later', async () => {

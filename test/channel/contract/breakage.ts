@@ -27,6 +27,10 @@ const cutStream = (body: Uint8Array): ReadableStream =>
     },
   })
 
+/** The same words and headers under another status. */
+export const withStatus = async (answer: Response, status: number): Promise<Response> =>
+  new Response(await answer.arrayBuffer(), { status, headers: answer.headers })
+
 const BODY_BYTES = 4_000_000
 
 /** After each of these nobody knows what the vendor did (payment rules, sections 3 and 5). */
@@ -41,6 +45,8 @@ export const BREAKAGES: Readonly<Record<string, Breakage>> = {
   'nothing with 500': () => new Response('', { status: 500 }),
   'an empty object': () => Response.json({}),
   'an object with 500': () => Response.json({ code: 'SYSTEM_ERROR' }, { status: 500 }),
+  'the good words under 500': (good) => withStatus(good, 500),
+  'the good words under 502': (good) => withStatus(good, 502),
   'half of the bytes': (good) => withBody(good, (body) => body.subarray(0, body.length / 2)),
   'all bytes but the last': (good) => withBody(good, (body) => body.subarray(0, -1)),
   'a connection cut in the middle': (good) => withBody(good, cutStream),

@@ -43,7 +43,9 @@ export function describeCapabilities(vendor: ContractVendor): void {
     test('have parts where they say so, and nowhere else', () => {
       const { channel } = openStage(vendor)
       expect(channel.closePayment !== undefined).toBe(capabilities.close)
-      expect(hasMember(channel, /refund/i)).toBe(capabilities.refund)
+      expect(channel.refund !== undefined).toBe(capabilities.refund)
+      expect(vendor.refund !== undefined).toBe(capabilities.refund)
+      expect(vendor.voice('vendor').refund !== undefined).toBe(capabilities.refund)
       expect(hasMember(channel, /bill/i)).toBe(capabilities.bill)
     })
 

@@ -3,6 +3,7 @@ import type { KeyPurpose } from '#domain/key'
 import { SIGNATURE } from './callback.ts'
 import { callsOf, perform } from './call.ts'
 import type { Call } from './call.ts'
+import { refundCallsOf } from './refund-call.ts'
 import { CLIENT_IP, PAYER_OPEN_ID } from './stage.ts'
 import type { ContractVendor } from './vendor.ts'
 
@@ -33,8 +34,9 @@ async function exchangesOf(vendor: ContractVendor, call: Call) {
 }
 
 export function describeLog(vendor: ContractVendor): void {
+  const calls = [...callsOf(vendor), ...refundCallsOf(vendor)]
   describe('what is recorded of an exchange', () => {
-    test.each(callsOf(vendor).map((call) => [call.name, call] as const))(
+    test.each(calls.map((call) => [call.name, call] as const))(
       'of %s holds no key, no signature and nothing of the payer',
       async (_name, call) => {
         const { recorded } = await exchangesOf(vendor, call)
@@ -46,14 +48,14 @@ export function describeLog(vendor: ContractVendor): void {
     )
 
     test('explains the payment: its number is there', async () => {
-      for (const call of callsOf(vendor)) {
+      for (const call of calls) {
         const { recorded, told } = await exchangesOf(vendor, call)
         expect(recorded).toContain(told.paymentId)
       }
     })
 
     test('was worth hiding: the answers named the payer', async () => {
-      const all = await Promise.all(callsOf(vendor).map((call) => exchangesOf(vendor, call)))
+      const all = await Promise.all(calls.map((call) => exchangesOf(vendor, call)))
       const answered = all.map((one) => one.answered).join()
       for (const mark of vendor.payerMarks) expect(answered).toContain(mark)
     })

@@ -10,7 +10,7 @@ import type { ContractVendor } from './vendor.ts'
 const EDGES = [1n, 2n, 9n, 10n, 11n, 99n, 100n, 101n, 110n, 166n, 167n, 1989n, 1990n, 10_000n]
 const LARGE = [99_999n, 1_000_000n, 3_600_001n, 99_999_999n, 123_456_789_012n]
 
-const edgesOf = ({ amountMinorMax }: ContractVendor): readonly bigint[] =>
+export const edgesOf = ({ amountMinorMax }: ContractVendor): readonly bigint[] =>
   [...EDGES, ...LARGE, amountMinorMax - 1n, amountMinorMax].filter((m) => m <= amountMinorMax)
 
 const within = ({ amountMinorMax }: ContractVendor) => fc.bigInt({ min: 1n, max: amountMinorMax })

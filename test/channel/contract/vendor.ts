@@ -1,9 +1,9 @@
 import type { AccountKey } from '#channel/account'
 import type { Answer, RawCallback, ReturnFields } from '#channel/channel'
 import type { Strategy } from '#channel/registry'
-import type { PaymentId } from '#domain/id'
+import type { PaymentId, RefundId } from '#domain/id'
 import type { Method, Wallet } from '#domain/method'
-import type { VendorState } from '#domain/notification'
+import type { VendorRefundState, VendorState } from '#domain/notification'
 
 /**
  * What a vendor brings to the contract of channels: its account, its voice, and tables of facts.
@@ -62,6 +62,63 @@ export interface ContractVendor {
   readonly channelPaymentId: string
   /** What the answers of `voice` say about the payer, piece by piece: never to be recorded. */
   readonly payerMarks: readonly string[]
+
+  /** Absent together with `Capabilities.refund`. */
+  readonly refund?: ContractRefund
+}
+
+/** What a vendor brings for its refunds, beside `Voice.refund`. */
+export interface ContractRefund {
+  /** Every documented state of a refund, and what it means for money (payment rules, section 5). */
+  readonly states: readonly RefundStateCase[]
+  readonly doneState: string
+  /** A state that no document has; it must become `unknown`. */
+  readonly unknownState: string
+  /** Messages that say what this refund alone amounts to. */
+  readonly amountToldIn: readonly RefundMessage[]
+  /** The amount, as it stands in the request. */
+  amountIn(heard: Heard): string
+  /** A number as the vendor gives them. */
+  readonly channelRefundId: string
+  /** Whether a query without the vendor's number reads a list of refunds. */
+  readonly queriesByList?: true
+  /** What every good answer to the call means, where it tells no state: that is told later. */
+  readonly answerMeans?: VendorRefundState
+}
+
+/** The answer to the call, the answer to a query, the notice. */
+export type RefundMessage = 'answered' | 'found' | 'callback'
+
+export interface RefundStateCase {
+  readonly state: string
+  readonly means: VendorRefundState
+  /** Where it can occur, if not everywhere. */
+  readonly only?: readonly RefundMessage[]
+}
+
+/** A refund as the vendor tells of it, in the vendor's own words. */
+export interface ToldRefund {
+  readonly payment: Told
+  readonly refundId: RefundId
+  readonly amountText: string
+  readonly state: string
+  readonly channelRefundId: string
+}
+
+/** What is said about refunds. What a vendor repeats of the request, it takes from `heard`. */
+export interface RefundVoice {
+  answered(heard: Heard, refund: ToldRefund): Response
+  /** A definite refusal: no money moves under this number. */
+  refused(heard: Heard): Response
+  /** Refused for now; the number is kept. Absent where the vendor has no such answer. */
+  notExecuted?(heard: Heard): Response
+  /** A refusal with a code that no document has. */
+  unknownCode(heard: Heard): Response
+  found(heard: Heard, refund: ToldRefund): Response
+  /** The vendor knows no such refund. */
+  absent(heard: Heard): Response
+  /** Absent where the vendor sends no notice of refunds. */
+  callback?(refund: ToldRefund): SignedCallback
 }
 
 export type Signer = 'vendor' | 'stranger'
@@ -119,6 +176,8 @@ export interface Voice {
   closeRefused?(heard: Heard): Response
   /** What the customer's browser brings back, where the vendor signs it. */
   back?(told: Told): ReturnFields
+  /** Absent together with `Capabilities.refund`. */
+  readonly refund?: RefundVoice
 }
 
 export type SignedCallback = Pick<RawCallback, 'headers' | 'body'>

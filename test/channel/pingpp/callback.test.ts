@@ -71,8 +71,7 @@ describe('reading', () => {
 
   test.each([
     ['a failed payment', 'charge.failed', vendorPayment(), paymentId],
-    ['a refund', 'refund.succeeded', { object: 'refund', charge_order_no: paymentId }, paymentId],
-    ['a failed refund', 'refund.failed', { object: 'refund', charge_order_no: 'x' }, 'x'],
+    ['a batch of refunds', 'batch_refund.succeeded', { object: 'batch_refund' }, undefined],
     ['a summary', 'summary.daily.available', { object: 'app_daily_summary' }, undefined],
     ['an order of the vendor', 'order.succeeded', { object: 'order', order_no: 'x' }, undefined],
     ['nothing at all', 'customs.succeeded', null, undefined],

@@ -1,7 +1,15 @@
 import { pingpp } from '#channel/pingpp/index'
 import { assert } from '#domain/assert'
 import { describeContract } from '../contract.ts'
-import type { Heard, Product, SignedCallback, Signer, Told, Voice } from '../contract/vendor.ts'
+import type {
+  Heard,
+  Product,
+  SignedCallback,
+  Signer,
+  Told,
+  ToldRefund,
+  Voice,
+} from '../contract/vendor.ts'
 import {
   PRODUCTS,
   app,
@@ -15,6 +23,7 @@ import {
   vendorNumber,
   vendorPayment,
   vendorPem,
+  vendorRefund,
 } from './support.ts'
 
 const payer = {
@@ -55,7 +64,7 @@ const STATES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 /** A stand-in that no other field has, so that an amount can be written in any way. */
 const AMOUNT = 987_654_321
 
-function written(told: Told, value: unknown): string {
+function written(told: Pick<Told, 'amountText'>, value: unknown): string {
   return JSON.stringify(value).replaceAll(String(AMOUNT), told.amountText)
 }
 
@@ -75,6 +84,21 @@ const held = (told: Told, changes: Readonly<Record<string, unknown>>) => {
 
 const inState = (told: Told) => held(told, { ...STATES[told.state], credential: {} })
 
+/** Dossier, section 3: `succeed` is true only when it is done; a code stands behind a failure. */
+const heldRefund = ({ refundId, state, channelRefundId, payment }: ToldRefund) => {
+  const [status = '', code = null] = state.split(' ')
+  return vendorRefund({
+    id: channelRefundId,
+    amount: AMOUNT,
+    status,
+    succeed: status === 'succeeded',
+    failure_code: code,
+    charge: payment.channelPaymentId,
+    charge_order_no: payment.paymentId,
+    metadata: { pingzhang_refund: refundId },
+  })
+}
+
 function voiceOf(pem: string): Voice {
   const answer = (status: number, body: string): Response =>
     new Response(body, {
@@ -83,27 +107,42 @@ function voiceOf(pem: string): Voice {
     })
   const isList = ({ url }: Heard): boolean => url.includes('?')
   const list = (data: readonly unknown[]) => ({ object: 'list', url: '', has_more: false, data })
+  const event = (
+    told: Pick<Told, 'amountText'>,
+    id: string,
+    type: string,
+    object: unknown,
+  ): SignedCallback => {
+    const news = { id: `evt_${id}`, object: 'event', livemode: true, type, data: { object } }
+    const body = written(told, news)
+    const headers = { ...vendorHeaders(body, pem), 'content-type': 'application/json' }
+    return { headers, body: Buffer.from(body) }
+  }
+  const error = (status: number, parts: Readonly<Record<string, string>>) =>
+    answer(status, JSON.stringify({ error: { type: 'invalid_request_error', ...parts } }))
   return {
-    callback: (told): SignedCallback => {
-      const event = {
-        id: `evt_${told.paymentId}`,
-        object: 'event',
-        livemode: true,
-        type: 'charge.succeeded',
-        data: { object: inState(told) },
-      }
-      const body = written(told, event)
-      const headers = { ...vendorHeaders(body, pem), 'content-type': 'application/json' }
-      return { headers, body: Buffer.from(body) }
-    },
+    callback: (told) => event(told, told.paymentId, 'charge.succeeded', inState(told)),
     created: (_heard, told) => answer(200, written(told, held(told, {}))),
     refused: () => answer(402, '{"error":{"type":"channel_error","code":"channel_auth_error"}}'),
     found: (heard, told) =>
       answer(200, written(told, isList(heard) ? list([inState(told)]) : inState(told))),
     absent: (heard) =>
-      isList(heard)
-        ? answer(200, JSON.stringify(list([])))
-        : answer(404, '{"error":{"type":"invalid_request_error","param":"id"}}'),
+      isList(heard) ? answer(200, JSON.stringify(list([]))) : error(404, { param: 'id' }),
+    refund: {
+      answered: (_heard, refund) => answer(200, written(refund, heldRefund(refund))),
+      refused: () => error(400, { message: '已经全额退款' }),
+      unknownCode: () => error(400, { code: 'moon_is_full' }),
+      found: (heard, refund) => {
+        const object = heldRefund(refund)
+        return answer(200, written(refund, isList(heard) ? list([object]) : object))
+      },
+      absent: (heard) =>
+        isList(heard) ? answer(200, JSON.stringify(list([]))) : error(404, { param: 'id' }),
+      callback(refund) {
+        const type = refund.state.startsWith('failed') ? 'refund.failed' : 'refund.succeeded'
+        return event(refund, refund.refundId, type, heldRefund(refund))
+      },
+    },
   }
 }
 
@@ -167,4 +206,22 @@ describeContract({
   ],
   channelPaymentId: vendorNumber,
   payerMarks: Object.values(payer),
+  refund: {
+    states: [
+      { state: 'succeeded', means: 'succeeded' },
+      { state: 'pending', means: 'accepted', only: ['answered', 'found'] },
+      { state: 'failed', means: 'refused' },
+      { state: 'failed refund_refused_msg', means: 'refused' },
+      { state: 'failed refund_retry', means: 'refused' },
+      { state: 'failed refund_pending', means: 'accepted' },
+      { state: 'failed refund_manual_intervention', means: 'abnormal' },
+      { state: 'pending refund_wait_operation', means: 'abnormal', only: ['answered', 'found'] },
+    ],
+    doneState: 'succeeded',
+    unknownState: 'melted',
+    amountToldIn: ['answered', 'found', 'callback'],
+    amountIn: ({ body }) => /"amount":(\d+)/.exec(body)?.[1] ?? '',
+    channelRefundId: 're_100240816592822384640019',
+    queriesByList: true,
+  },
 })

@@ -2,21 +2,25 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import newClient from 'pingpp'
 import clientUtils from 'pingpp/lib/utils.js'
+import type { RefundRequest } from '#channel/channel'
 import * as native from '#channel/crypto-native'
 import { importSigningKey, utf8 } from '#channel/crypto'
 import { listTarget } from '#channel/pingpp/payment'
 import { requestMessage, signRequest } from '#channel/pingpp/signature'
 import { assert } from '#domain/assert'
+import { cny } from '#domain/money'
 import {
   app,
   liveSecret,
   merchantPem,
   publicOf,
   reference,
+  refundId,
   requestOf,
   signedAt,
   vendorNumber,
   vendorPayment,
+  vendorRefund,
 } from './support.ts'
 import { listOf, refusal, signed, startVendor } from './vendor.ts'
 import type { Heard, TinyVendor } from './vendor.ts'
@@ -51,6 +55,22 @@ function verifies(heard: Heard): boolean {
   const message = utf8(requestMessage(requestIn(heard)))
   return native.verify(key, message, heard.headers[SIGNATURE] ?? '')
 }
+
+const RE = vendorRefund().id
+
+const listRefunds = (vendor: TinyVendor) =>
+  clientOf(vendor).listRefunds(vendorNumber, { limit: 100 })
+
+const retrieveRefund = (vendor: TinyVendor) => clientOf(vendor).retrieveRefund(vendorNumber, RE)
+
+const refundOf = (): RefundRequest => ({
+  refundId,
+  payment: { ...reference, channelPaymentId: vendorNumber },
+  paid: cny(12_800n),
+  amount: cny(801n),
+  reason: '退货',
+  callbackUrl: requestOf().callbackUrl,
+})
 
 function preparedBy(vendor: TinyVendor) {
   const outcome = vendor.channel.preparePayment(requestOf())
@@ -104,6 +124,36 @@ describe('the vendor’s own client', () => {
     expect(listTarget(app, window, vendorNumber)).toBe(theirs.target)
     expect(verifies(theirs)).toBe(true)
     expect(await ourSignature(requestIn(theirs))).toBe(theirs.headers[SIGNATURE] ?? '')
+  })
+
+  test('refunds with the bytes that we refund with', async () => {
+    await using vendor = startVendor([() => signed(200, vendorRefund())])
+    await clientOf(vendor).createRefund(vendorNumber, {
+      amount: 801,
+      description: '退货',
+      metadata: { pingzhang_refund: refundId },
+    })
+    vendor.clock.set(Number(vendor.heard[0]?.headers[TIME]))
+    await vendor.channel.refund?.submit(refundOf(), vendor.record)
+    const [theirs, ours] = vendor.heard
+    assert(theirs !== undefined && ours !== undefined, 'both asked')
+    expect([verifies(theirs), verifies(ours)]).toEqual([true, true])
+    expect(ours.headers[SIGNATURE]).toBe(theirs.headers[SIGNATURE] ?? '')
+    expect({ ...ours, headers: {} }).toEqual({ ...theirs, headers: {} })
+  })
+
+  test.each([
+    [{}, listRefunds, ''],
+    [{ channelRefundId: RE }, retrieveRefund, '?'],
+  ] as const)('asks for a refund where we ask: %p', async (known, ask, behind) => {
+    await using vendor = startVendor([() => signed(200, vendorRefund())])
+    await ask(vendor)
+    await vendor.channel.refund?.query({ ...refundOf(), ...known }, vendor.record)
+    const [theirs, ours] = vendor.heard
+    assert(theirs !== undefined && ours !== undefined, 'both asked')
+    // The client puts an empty query behind a GET without parameters.
+    expect(`${ours.target}${behind}`).toBe(theirs.target)
+    expect([verifies(theirs), verifies(ours)]).toEqual([true, true])
   })
 
   test('signs any text as we sign it', async () => {

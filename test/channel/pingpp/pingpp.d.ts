@@ -4,6 +4,9 @@ declare module 'pingpp' {
     create(parameters: object): Promise<unknown>
     retrieve(id: string): Promise<unknown>
     list(parameters: object): Promise<unknown>
+    createRefund(id: string, parameters: object): Promise<unknown>
+    retrieveRefund(id: string, refund: string): Promise<unknown>
+    listRefunds(id: string, parameters: object): Promise<unknown>
   }
 
   interface Client extends Readonly<Record<'charges', Resource>> {

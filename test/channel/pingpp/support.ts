@@ -6,8 +6,8 @@ import { createRegistry } from '#channel/registry'
 import type { ChannelDeps } from '#channel/registry'
 import { strategies } from '#channel/strategies'
 import { assert } from '#domain/assert'
-import { newChannelAccountId, parsePaymentId } from '#domain/id'
-import type { PaymentId } from '#domain/id'
+import { newChannelAccountId, parsePaymentId, parseRefundId } from '#domain/id'
+import type { PaymentId, RefundId } from '#domain/id'
 import type { Method, Wallet } from '#domain/method'
 import { cny } from '#domain/money'
 import type { NotificationContent } from '#domain/notification'
@@ -161,6 +161,12 @@ export const paymentId: PaymentId = (() => {
   return id
 })()
 
+export const refundId: RefundId = (() => {
+  const id = parseRefundId('r0123456789abcdefghijklmno')
+  assert(id !== undefined, 'the test id is a refund id')
+  return id
+})()
+
 export const vendorNumber = 'ch_100240816592822384640019'
 
 export const reference = {
@@ -214,6 +220,29 @@ export const vendorPayment = (changes: Readonly<Record<string, unknown>> = {}) =
   metadata: {},
   credential: { object: 'credential', alipay_qr: 'https://qr.alipay.com/bax00001' },
   description: null,
+  ...changes,
+})
+
+/** A refund as the vendor holds it (dossier, section 3). */
+export const vendorRefund = (changes: Readonly<Record<string, unknown>> = {}) => ({
+  id: 're_100240816592822384640019',
+  object: 'refund',
+  order_no: '100240816592822384640019',
+  amount: 801,
+  created: signedAt + 60,
+  succeed: true,
+  status: 'succeeded',
+  time_succeed: signedAt + 90,
+  description: '退货',
+  failure_code: null,
+  failure_msg: null,
+  metadata: { pingzhang_refund: refundId },
+  charge: vendorNumber,
+  charge_order_no: paymentId,
+  transaction_no: '2026031450001',
+  extra: {},
+  app,
+  currency: 'cny',
   ...changes,
 })
 

@@ -118,7 +118,7 @@ describe('the identity of a notice', () => {
   })
 })
 
-test.each(['04', '31', '02', '99'])('a notice of the kind %s is other news', async (txnType) => {
+test.each(['31', '02', '99'])('a notice of the kind %s is other news', async (txnType) => {
   const { facts } = contentOf(await readSigned({ txnType, origQryId: '1', respCode: '01' }))
   expect(facts).toEqual({ kind: 'other', eventType: `acp:${txnType}` })
 })

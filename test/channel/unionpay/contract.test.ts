@@ -1,7 +1,15 @@
 import { unionpay } from '#channel/unionpay/index'
 import { describeContract } from '../contract.ts'
 import { FORM_REWRITINGS } from '../contract/vendor.ts'
-import type { AccountParts, ContractVendor, Signer, Told, Voice } from '../contract/vendor.ts'
+import type {
+  AccountParts,
+  ContractVendor,
+  RefundStateCase,
+  Signer,
+  Told,
+  ToldRefund,
+  Voice,
+} from '../contract/vendor.ts'
 import {
   chain,
   intermediateKey,
@@ -46,6 +54,18 @@ const paymentOf = (told: Told): Message => ({
   txnAmt: told.amountText,
 })
 
+/** UnionPay dossier, sections 3.2 and 4.1: a transaction of its own, which names the payment by `origQryId`. */
+const refundOf = ({ payment, ...refund }: ToldRefund): Message => ({
+  ...paymentOf(payment),
+  txnType: '04',
+  txnSubType: '00',
+  orderId: refund.refundId,
+  origQryId: payment.channelPaymentId,
+  queryId: refund.channelRefundId,
+  reqReserved: payment.paymentId,
+  txnAmt: refund.amountText,
+})
+
 const formOf = (message: Message): string =>
   Object.entries(message)
     .map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll('%20', '+')}`)
@@ -87,11 +107,38 @@ const voice = (signer: Signer): Voice => {
       return answer({ ...paymentOf(told), bizType, respCode: '00', origRespCode: told.state })
     },
     absent: ({ body }) => answer({ ...echoOf(body), ...PAYER, respCode: '34' }),
+    refund: {
+      answered: ({ body }, { channelRefundId, amountText, payment }) =>
+        answer({
+          ...echoOf(body),
+          ...PAYER,
+          origQryId: payment.channelPaymentId,
+          queryId: channelRefundId,
+          respCode: '00',
+          txnAmt: amountText,
+        }),
+      refused: ({ body }) =>
+        answer({ ...echoOf(body), ...PAYER, respCode: '36', respMsg: '与原交易信息不符' }),
+      unknownCode: ({ body }) => answer({ ...echoOf(body), ...PAYER, respCode: 'ZZ' }),
+      found: ({ body }, refund) => {
+        const { txnTime: asked = '' } = echoOf(body)
+        const fate = { respCode: '00', origRespCode: refund.state, txnTime: asked }
+        return answer({ ...refundOf(refund), ...fate })
+      },
+      absent: ({ body }) => answer({ ...echoOf(body), ...PAYER, respCode: '34' }),
+      callback: (refund) => ({
+        headers: { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8' },
+        body: Buffer.from(formOf(sign({ ...refundOf(refund), respCode: refund.state }))),
+      }),
+    },
     back: (told) => Object.entries(sign({ ...paymentOf(told), respCode: told.state })),
   }
 }
 
 const states = (means: ContractVendor['states'][number]['means'], codes: string) =>
+  codes.split(' ').map((state) => ({ state, means }))
+
+const refundStates = (means: RefundStateCase['means'], codes: string) =>
   codes.split(' ').map((state) => ({ state, means }))
 
 const vendor: ContractVendor = {
@@ -134,6 +181,22 @@ const vendor: ContractVendor = {
   ],
   channelPaymentId: '782603141015300001238',
   payerMarks: Object.values(PAYER),
+  refund: {
+    // UnionPay dossier, section 2.6; all of them stand in refund-notice.test.ts.
+    states: [
+      ...refundStates('succeeded', '00 A6'),
+      ...refundStates('refused', '01 02 10 33 35 36 38 60 64 90 96'),
+      ...refundStates('abnormal', '42 45 46 74 75'),
+      ...refundStates('unknown', '03 04 05 06 70 83 12 34 37 98 99'),
+    ],
+    doneState: '00',
+    unknownState: 'ZZ',
+    amountToldIn: ['answered', 'found', 'callback'],
+    amountIn: ({ body }) => fieldsOf(body)['txnAmt'] ?? '',
+    channelRefundId: '512603141015300002348',
+    // Section 4.1: 00 means that the refund was taken, and another code that it was not.
+    answerMeans: 'accepted',
+  },
 }
 
 describeContract(vendor)

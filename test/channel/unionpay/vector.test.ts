@@ -172,17 +172,14 @@ describe('published answers and notices', () => {
   })
 
   test.each([
-    ['void', '31'],
-    ['refund', '04'],
-  ] as const)('unionpay checklist 11: the answer to a %s verifies', async (name, type) => {
+    ['void', { kind: 'other', eventType: 'acp:31' }],
+    ['refund', { kind: 'refund', refundNumber: 'refundpay20240105165842', amountMinor: 1n }],
+  ] as const)('unionpay checklist 11: the answer to a %s verifies', async (name, facts) => {
     const message = vectorMessage(responses[name])
     const built = buildChannel({ at: inTime })
     // As a notice: the same fields and signature, encoded.
     const reading = await read(formOf(message), built)
-    expect(reading).toMatchObject({
-      kind: 'verified',
-      notification: { facts: { kind: 'other', eventType: `acp:${type}` } },
-    })
+    expect(reading).toMatchObject({ kind: 'verified', notification: { facts } })
   })
 
   test('unionpay checklist 11: the notice verifies and is read', async () => {

@@ -1,6 +1,14 @@
 import { wechatPay } from '#channel/wechat-pay/index'
 import { describeContract } from '../contract.ts'
-import type { AccountParts, ContractVendor, Signer, Told, Voice } from '../contract/vendor.ts'
+import type {
+  AccountParts,
+  ContractVendor,
+  SignedCallback,
+  Signer,
+  Told,
+  ToldRefund,
+  Voice,
+} from '../contract/vendor.ts'
 import {
   apiv3Key,
   appid,
@@ -19,6 +27,7 @@ import {
 
 const PEM: Readonly<Record<Signer, string>> = { vendor: otherPem, stranger: vendorPem }
 const OPEN_ID = 'oUpF8uMuAJO_M2pxb1Q9zNjWeS6p'
+const ACCOUNT_OF_PAYER = '招商银行信用卡0403'
 const JSON_TYPE = { 'content-type': 'application/json' }
 
 const account = (signer: Signer): AccountParts => ({
@@ -46,6 +55,22 @@ const orderOf = (told: Told): string =>
     amount: { total: 0, payer_total: 1, currency: 'CNY', payer_currency: 'CNY' },
   }).replace('"total":0', `"total":${told.amountText}`)
 
+/** WeChat Pay dossier, sections 5.3 and 5.6: the state has another name in a notice. */
+const refundAs = (refund: ToldRefund, state: 'status' | 'refund_status'): string =>
+  JSON.stringify({
+    ...(state === 'refund_status'
+      ? { mchid }
+      : { channel: 'ORIGINAL', funds_account: 'AVAILABLE' }),
+    refund_id: refund.channelRefundId,
+    out_refund_no: refund.refundId,
+    transaction_id: refund.payment.channelPaymentId,
+    out_trade_no: refund.payment.paymentId,
+    user_received_account: ACCOUNT_OF_PAYER,
+    success_time: '2026-03-14T14:02:11+08:00',
+    [state]: refund.state,
+    amount: { total: 12_801, refund: 0, payer_total: 12_000, payer_refund: 1 },
+  }).replace('"refund":0', `"refund":${refund.amountText}`)
+
 /** WeChat Pay dossier, section 2.3: one of these, by the path that was called. */
 const CREDENTIALS: Readonly<Record<string, unknown>> = {
   native: { code_url: 'weixin://wxpay/bizpayurl?pr=p4lpSuKzz' },
@@ -63,30 +88,42 @@ const voice = (signer: Signer): Voice => {
     new Response(status === 204 ? null : body, { status, headers: headersOf(body) })
   const refusal = (status: number, code: string, message: string): Response =>
     answer(status, JSON.stringify({ code, message }))
+  const notice = (id: string, eventType: string, plain: string): SignedCallback => {
+    const [kind] = eventType.toLowerCase().split('.')
+    const body = JSON.stringify({
+      id: `7b0c4b2e-${id}`,
+      create_time: '2026-03-14T09:15:03+08:00',
+      resource_type: 'encrypt-resource',
+      event_type: eventType,
+      summary: '成功',
+      resource: {
+        original_type: kind,
+        algorithm: 'AEAD_AES_256_GCM',
+        ciphertext: seal(plain, { data: kind ?? '' }),
+        associated_data: kind,
+        nonce: 'fdasflkja484',
+      },
+    })
+    return { headers: headersOf(body), body: Buffer.from(body) }
+  }
   return {
-    callback(told) {
-      const body = JSON.stringify({
-        id: `7b0c4b2e-${told.paymentId}`,
-        create_time: '2026-03-14T09:15:03+08:00',
-        resource_type: 'encrypt-resource',
-        event_type: 'TRANSACTION.SUCCESS',
-        summary: '支付成功',
-        resource: {
-          original_type: 'transaction',
-          algorithm: 'AEAD_AES_256_GCM',
-          ciphertext: seal(orderOf(told)),
-          associated_data: 'transaction',
-          nonce: 'fdasflkja484',
-        },
-      })
-      return { headers: headersOf(body), body: Buffer.from(body) }
-    },
+    callback: (told) => notice(told.paymentId, 'TRANSACTION.SUCCESS', orderOf(told)),
     created: ({ url }) => answer(200, JSON.stringify(CREDENTIALS[url.split('/').at(-1) ?? ''])),
     refused: () => answer(403, '{"code":"RULE_LIMIT","message":"交易限制"}'),
     found: (_heard, told) => answer(200, orderOf(told)),
     absent: () => refusal(404, 'ORDER_NOT_EXIST', '订单不存在'),
     closed: () => answer(204, ''),
     closeRefused: () => refusal(400, 'INVALID_REQUEST', '该订单已支付'),
+    refund: {
+      answered: (_heard, refund) => answer(200, refundAs(refund, 'status')),
+      found: (_heard, refund) => answer(200, refundAs(refund, 'status')),
+      absent: () => refusal(404, 'RESOURCE_NOT_EXISTS', '查询的资源不存在'),
+      refused: () => refusal(403, 'USER_ACCOUNT_ABNORMAL', '用户账户注销'),
+      notExecuted: () => refusal(403, 'NOT_ENOUGH', '基本账户余额不足，请充值后重新发起'),
+      unknownCode: () => refusal(403, 'MELTED', ''),
+      callback: (refund) =>
+        notice(refund.refundId, 'REFUND.SUCCESS', refundAs(refund, 'refund_status')),
+    },
   }
 }
 
@@ -156,7 +193,20 @@ const vendor: ContractVendor = {
     ['9007199254740993', undefined],
   ],
   channelPaymentId: '4200002603202603141234567890',
-  payerMarks: [OPEN_ID],
+  payerMarks: [OPEN_ID, ACCOUNT_OF_PAYER],
+  refund: {
+    states: [
+      { state: 'SUCCESS', means: 'succeeded' },
+      { state: 'PROCESSING', means: 'accepted' },
+      { state: 'ABNORMAL', means: 'abnormal' },
+      { state: 'CLOSED', means: 'refused' },
+    ],
+    doneState: 'SUCCESS',
+    unknownState: 'MELTED',
+    amountToldIn: ['answered', 'found', 'callback'],
+    amountIn: ({ body }) => /"refund":([^,}]*)/.exec(body)?.[1] ?? '',
+    channelRefundId: '50300002602026031412345678901',
+  },
 }
 
 describeContract(vendor)

@@ -156,7 +156,7 @@ describe('close', () => {
 
   test('an absent order is not closed: its prepay may still be on the way', async () => {
     const { outcome } = await close(() => refusal(404, 'ORDER_NOT_EXIST'))
-    expect(outcome).toEqual({ kind: 'unknown', cause: 'ORDER_NOT_EXIST' })
+    expect(outcome).toEqual({ kind: 'absent', code: 'ORDER_NOT_EXIST' })
   })
 
   test('a vendor fault is unknown, and nothing else is asked', async () => {

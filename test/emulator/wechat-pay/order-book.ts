@@ -6,6 +6,8 @@ export interface PayOptions {
   readonly payerTotal?: number
   readonly openid?: string
   readonly bankType?: string
+  /** The bank had taken the money before the order was closed, and says so afterwards. */
+  readonly isLate?: boolean
   /** Only needed when two merchants use the same order number. */
   readonly mchid?: string
 }
@@ -53,9 +55,10 @@ export class OrderBook {
     const order = this.findAny(outTradeNo, options.mchid)
     const now = this.#now()
     if (order === undefined) return { kind: 'refused', reason: 'missing' }
-    if (order.state === 'CLOSED') return { kind: 'refused', reason: 'closed' }
-    if (order.state !== 'NOTPAY') return { kind: 'refused', reason: 'paid' }
-    if (now >= order.expiresAt) return { kind: 'refused', reason: 'expired' }
+    const isLate = options.isLate === true
+    if (order.state === 'CLOSED' && !isLate) return { kind: 'refused', reason: 'closed' }
+    if (order.payment !== undefined) return { kind: 'refused', reason: 'paid' }
+    if (now >= order.expiresAt && !isLate) return { kind: 'refused', reason: 'expired' }
     const claim = claimSuccess(order, now)
     if (claim.payment === undefined) throw new Error('expected a claim to name a payment')
     const { payerTotal, openid, bankType } = { ...claim.payment, ...options }

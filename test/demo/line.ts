@@ -1,0 +1,38 @@
+/** One payment that was meant to be paid. Every figure is read from outside of the platform. */
+export interface PaymentLine {
+  readonly channel: string
+  readonly method: string
+  readonly wallet?: string
+  readonly next_action: string
+  /** From the merchant API. */
+  readonly state: string
+  readonly order: string
+  /** From the points service's own database. */
+  readonly points: number
+  /** Deliveries that the emulator saw acknowledged as success. */
+  readonly callbacks: number
+}
+
+/** A refund, with the state from the merchant API and the points from the points service's database. */
+export interface RefundLine {
+  readonly channel: string
+  readonly amount: number
+  readonly state: string
+  readonly points_taken_back: number
+}
+
+/** A case, from the merchant API. */
+export interface CaseLine {
+  readonly kind: string
+  readonly state: string
+}
+
+export interface StoryResult {
+  readonly ok: boolean
+  readonly payments: readonly PaymentLine[]
+  readonly rejected: number
+  readonly quarantined: number
+  readonly refunds: readonly RefundLine[]
+  readonly cases: readonly CaseLine[]
+  readonly elapsed_ms: number
+}

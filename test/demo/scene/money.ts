@@ -1,0 +1,140 @@
+import { assert } from '#domain/assert'
+import { waitFor } from '../../support/wait.ts'
+import type { RefundView } from '../../support/shop.ts'
+import type { RefundLine } from '../line.ts'
+import type { Narrator } from '../narrator.ts'
+import type { Stage } from '../stage.ts'
+import { PATIENCE_MS, counterOf, follow, order, pointsOf } from './play.ts'
+import type { Purchase } from './play.ts'
+
+/** What a scene about money came to. */
+export interface MoneyScene {
+  readonly refunds: readonly RefundLine[]
+  readonly isGood: boolean
+}
+
+const REFUND_PATIENCE_MS = 90_000
+
+/** The first refund of a payment that is done. */
+const refunded = (stage: Stage, payment: string): Promise<RefundView> =>
+  waitFor(
+    `a refund of ${payment}`,
+    async () => {
+      const refunds = await stage.shop.refundsOf(payment)
+      return refunds.find(({ state }) => state === 'succeeded')
+    },
+    REFUND_PATIENCE_MS,
+  )
+
+const lineOf = (vendor: string, refund: RefundView): RefundLine => ({
+  channel: vendor.replaceAll('-', '_'),
+  amount: refund.amount,
+  state: refund.state,
+  points_taken_back: refund.points_taken_back,
+})
+
+/** Two attempts of one order are paid: the second is given back, and earns no points. */
+export async function playDouble(stage: Stage, say: Narrator): Promise<MoneyScene> {
+  say.step('a customer pays one order twice, at two vendors')
+  const purchase = {
+    method: 'qr' as const,
+    amount: 1500,
+    userId: 'buyer-double',
+    orderNumber: 'order-double',
+  }
+  const first = await buy(stage, { ...purchase, vendor: 'alipay' })
+  const second = await buy(stage, { ...purchase, vendor: 'wechat-pay' })
+  await follow(stage, 'alipay', first)
+  await stage.shop.waitForState(first.id, 'paid', PATIENCE_MS)
+  await follow(stage, 'wechat-pay', second)
+  const paid = await stage.shop.waitForState(second.id, 'paid', PATIENCE_MS)
+  const refund = await refunded(stage, second.id)
+  const points = await pointsOf(stage, 'buyer-double', 15)
+  const isGood =
+    paid.disposition === 'excess' && paid.order.state === 'paid' && refund.amount === 1500
+  say.check(`the second is ${paid.disposition} and given back, ${points} points once`, isGood)
+  return { refunds: [lineOf('wechat-pay', refund)], isGood }
+}
+
+/** Money for an order that the shop has closed is given back by the merchant's policy. */
+export async function playLate(stage: Stage, say: Narrator): Promise<MoneyScene> {
+  say.step('the shop closes an order; the money arrives afterwards')
+  const payment = await buy(stage, {
+    vendor: 'wechat-pay',
+    method: 'qr',
+    amount: 800,
+    userId: 'buyer-late',
+    orderNumber: 'order-late',
+  })
+  await stage.shop.closeOrder('order-late')
+  await stage.shop.waitForState(payment.id, 'closed', PATIENCE_MS)
+  counterOf(stage, 'wechat-pay').till.payLate?.(payment.id)
+  const paid = await stage.shop.waitForState(payment.id, 'paid', PATIENCE_MS)
+  const refund = await refunded(stage, payment.id)
+  const isGood =
+    paid.disposition === 'late' &&
+    paid.order.state === 'closed' &&
+    stage.points.balance('buyer-late') === 0
+  say.check(`the payment is ${paid.disposition} and given back, the order stays closed`, isGood)
+  return { refunds: [lineOf('wechat-pay', refund)], isGood }
+}
+
+/** Two parts of a payment are given back, and the points with them. */
+export async function playParts(stage: Stage, say: Narrator): Promise<MoneyScene> {
+  say.step('the shop gives back a payment in two parts (the vendor wants a pause between them)')
+  const [vendor, userId] = ['wechat-pay', 'buyer-parts']
+  const payment = await buy(stage, { vendor, method: 'qr', amount: 2000, userId })
+  await follow(stage, vendor, payment)
+  await stage.shop.waitForState(payment.id, 'paid', PATIENCE_MS)
+  await pointsOf(stage, userId, 20)
+  const parts = [
+    await stage.shop.refund(payment.id, 500),
+    await stage.shop.refund(payment.id, 1500),
+  ]
+  const done = await Promise.all(parts.map(({ id }) => takenBack(stage, id)))
+  const { order: after } = await stage.shop.read(payment.id)
+  const isGood = after.state === 'refunded' && stage.points.balance(userId) === 0
+  say.check(`5.00 and 15.00 given back, the order is ${after.state}, no points are left`, isGood)
+  return { refunds: done.map((refund) => lineOf(vendor, refund)), isGood }
+}
+
+const takenBack = (stage: Stage, id: string): Promise<RefundView> =>
+  waitFor(
+    `refund ${id} and its points`,
+    async () => {
+      const refund = await stage.shop.readRefund(id)
+      return refund.state === 'succeeded' && refund.points_taken_back > 0 ? refund : undefined
+    },
+    REFUND_PATIENCE_MS,
+  )
+
+const EXPIRES_IN_SECONDS = 65
+const BEFORE_EXPIRY_MS = 2000
+
+/** The customer pays in the last seconds and the callback is lost: the expiry meets the payment. */
+export async function playExpiry(stage: Stage, say: Narrator): Promise<MoneyScene> {
+  say.step('a payment is made two seconds before it expires, and its callback is lost')
+  const vendor = 'wechat-pay'
+  const payment = await buy(stage, {
+    vendor,
+    method: 'qr',
+    amount: 600,
+    userId: 'buyer-expiry',
+    expiresInSeconds: EXPIRES_IN_SECONDS,
+  })
+  await Bun.sleep(EXPIRES_IN_SECONDS * 1000 - BEFORE_EXPIRY_MS)
+  const { till } = counterOf(stage, vendor)
+  till.vendor.setKnobs({ dropCallbacks: 1, dropForever: true })
+  await follow(stage, vendor, payment)
+  const paid = await stage.shop.waitForState(payment.id, 'paid', REFUND_PATIENCE_MS)
+  till.vendor.resetKnobs()
+  const isGood = paid.order.state === 'paid' && paid.disposition === 'counted'
+  say.check(`it ends ${paid.state}, the order is ${paid.order.state}`, isGood)
+  return { refunds: [], isGood }
+}
+
+async function buy(stage: Stage, purchase: Purchase) {
+  const payment = await order(stage, purchase)
+  assert(payment.next_action !== null, `expected that ${payment.id} can be paid`)
+  return payment
+}

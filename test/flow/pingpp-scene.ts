@@ -1,0 +1,158 @@
+import { sql } from 'kysely'
+import { assert } from '#domain/assert'
+import type { PaymentId } from '#domain/id'
+import { Secret } from '#domain/secret'
+import type { EmulatedRefund } from '../emulator/pingpp/refund.ts'
+import { APP, startTestMerchant } from '../emulator/pingpp/merchant.ts'
+import type { TestMerchant } from '../emulator/pingpp/merchant.ts'
+import { buyAt, openCounter, payAt } from '../support/counter.ts'
+import type { Counter } from '../support/counter.ts'
+import { startPlatform } from '../support/platform.ts'
+import type { Platform } from '../support/platform.ts'
+import type { RefundView } from '../support/shop.ts'
+import type { Till } from '../support/till.ts'
+import { waitFor } from '../support/wait.ts'
+
+const PATIENCE_MS = 60_000
+
+/** The platform with an account at Ping++, and what a test of refunds asks of both. */
+export interface PingppScene {
+  readonly vendor: TestMerchant
+  readonly platform: Platform
+  readonly shop: Counter['shop']
+  /** A payment that is paid, with its points. */
+  buyPaid(userId: string, amount?: number): Promise<PaymentId>
+  waitForRefund(id: string, state: string): Promise<RefundView>
+  /** All refunds of a payment in the vendor's books, the newest first. */
+  atVendor(id: PaymentId): readonly EmulatedRefund[]
+  /** The only one. */
+  onlyAtVendor(id: PaymentId): EmulatedRefund
+  /** How often anybody asked the vendor to refund something of this payment. */
+  callsFor(id: PaymentId): number
+  /** How often its refunds were listed. */
+  listsFor(id: PaymentId): number
+  /** Made by another system with the vendor's key, or at its dashboard: it knows no number of ours. */
+  refundAtConsole(id: PaymentId, amount: number): Promise<number>
+  /** The states that a refund went through, with what told us of each. */
+  movesOf(refund: string): Promise<readonly string[]>
+  casesOf(subject: string): Promise<readonly string[]>
+  paymentRow(id: PaymentId): Promise<{ refund_reserved: bigint; refunded: bigint }>
+  /** As if two minutes had passed since the refund was sent, and the sweep looked at it now. */
+  letTimePass(refund: string): Promise<unknown>
+  stop(): Promise<void>
+}
+
+export async function openPingppScene(databaseUrl: string): Promise<PingppScene> {
+  const vendor = await startTestMerchant()
+  const localHosts = [new URL(vendor.emulator.url).host]
+  const platform = await startPlatform({ databaseUrl, localHosts })
+  const counter = await openCounter(platform, platform, tillOf(vendor))
+  const { shop } = counter
+  return {
+    vendor,
+    platform,
+    shop,
+    async buyPaid(userId, amount = 1999) {
+      const id = await buyAt(counter, { amount, userId })
+      await payAt(counter, id)
+      await shop.waitForState(id, 'paid')
+      await waitFor('points', () => (platform.points.balance(userId) > 0 ? true : undefined))
+      return id
+    },
+    waitForRefund: (id, state) =>
+      waitFor(
+        `refund ${id} ${state}`,
+        async () => {
+          const view = await shop.readRefund(id)
+          return view.state === state ? view : undefined
+        },
+        PATIENCE_MS,
+      ),
+    ...atVendorOf(vendor),
+    ...rowsOf(platform),
+    async stop() {
+      await platform.stop()
+      await vendor.stop()
+    },
+  }
+}
+
+function tillOf({ emulator, keys }: TestMerchant): Till {
+  const key = (purpose: 'api_secret' | 'merchant_private' | 'vendor_public', value: string) => ({
+    purpose,
+    serial: purpose,
+    value: new Secret(value),
+  })
+  return {
+    strategy: 'pingpp',
+    settings: { app: APP, base_url: emulator.url },
+    keys: [
+      key('api_secret', keys.merchant.liveKey),
+      key('merchant_private', keys.merchant.privateKeyPem),
+      key('vendor_public', keys.vendor.publicKeyPem),
+    ],
+    wallet: 'alipay',
+    vendor: emulator,
+    pay: (orderNumber) => emulator.pay(orderNumber),
+    follow: async (action) => void emulator.payAction(action),
+    hearAt: (url) => emulator.addWebhook({ app: APP, livemode: true, url }),
+  }
+}
+
+function atVendorOf({ emulator, call }: TestMerchant) {
+  const pathOf = (id: PaymentId) => `/v1/charges/${emulator.order(id)?.id ?? ''}/refunds`
+  const requestsOf = (wanted: string) => (id: PaymentId) =>
+    emulator
+      .requests()
+      .filter(({ method, target }) => method === wanted && target.split('?')[0] === pathOf(id))
+      .length
+  return {
+    atVendor: (id: PaymentId) => emulator.refunds(id),
+    onlyAtVendor(id: PaymentId) {
+      const [only, ...others] = emulator.refunds(id)
+      assert(
+        only !== undefined && others.length === 0,
+        `expected one refund, found ${others.length}`,
+      )
+      return only
+    },
+    callsFor: requestsOf('POST'),
+    listsFor: requestsOf('GET'),
+    async refundAtConsole(id: PaymentId, amount: number) {
+      const body = { amount, description: '客服退款' }
+      return (await call('POST', pathOf(id), { body })).status
+    },
+  }
+}
+
+function rowsOf({ db }: Platform) {
+  return {
+    async movesOf(refund: string) {
+      const rows = await db
+        .selectFrom('state_change')
+        .select(['to_state', 'witness'])
+        .where('subject_id', '=', refund)
+        .orderBy('at')
+        .execute()
+      return rows.map((row) => `${row.to_state} ${row.witness}`)
+    },
+    async casesOf(subject: string) {
+      const rows = await db
+        .selectFrom('open_case')
+        .select('kind')
+        .where('subject', '=', subject)
+        .execute()
+      return rows.map(({ kind }) => kind)
+    },
+    paymentRow: (id: PaymentId) =>
+      db
+        .selectFrom('payment')
+        .select(['refund_reserved', 'refunded'])
+        .where('id', '=', id)
+        .executeTakeFirstOrThrow(),
+    letTimePass: (refund: string) =>
+      sql`UPDATE refund
+          SET sent_at = sent_at - interval '2 minutes', due_at = now() - interval '1 minute'
+          WHERE id = ${refund}`.execute(db),
+  }
+}

@@ -1,0 +1,180 @@
+import { sql } from 'kysely'
+import { createRegistry } from '#channel/registry'
+import { strategies } from '#channel/strategies'
+import { addEndpoint } from '#db/event-endpoint'
+import type { DeliveryRow, EventRow } from '#db/event-list'
+import { sweep } from '#db/sweep'
+import { assert } from '#domain/assert'
+import type { DeliveryId, EndpointId } from '#domain/id'
+import type { CompensationJob, MerchantEventJob } from '#domain/job'
+import { addMs } from '#domain/time'
+import type { WorkerDeps } from '#worker/deps'
+import { createEventClient } from '#worker/event-client'
+import { createEventPool } from '#worker/event-pool'
+import { runCompensation } from '#worker/job/compensation'
+import { runMerchantEvent } from '#worker/job/merchant-event'
+import { createPointsClient } from '#worker/points-client'
+import { createQueryLimit } from '#worker/query-limit'
+import { openDesk } from '../db/desk.ts'
+import type { Desk } from '../db/desk.ts'
+import { startMerchant } from '../emulator/merchant/server.ts'
+import type { Merchant } from '../emulator/merchant/server.ts'
+import { keepLog } from '../gateway/logged.ts'
+import { testSealKey } from '../support/platform.ts'
+
+/** A clock that stands until the test moves it. It starts a little ahead, so that what is written is due. */
+export function standingClock() {
+  let moment = addMs(new Date(), 1000)
+  return {
+    now: () => moment,
+    pass(ms: number): void {
+      moment = addMs(moment, ms)
+    },
+    set(to: Date): void {
+      moment = to
+    },
+  }
+}
+
+/** The desk with what a worker needs, its clock standing; the test runs each job itself. */
+export interface EventDesk extends Desk {
+  readonly clock: ReturnType<typeof standingClock>
+  readonly worker: WorkerDeps
+  readonly log: ReturnType<typeof keepLog>
+  /** A merchant's system that listens, and its address. */
+  listen(): Promise<Listener>
+  events(): Promise<readonly EventRow[]>
+  deliveries(endpoint?: EndpointId): Promise<readonly DeliveryRow[]>
+  /** Runs the jobs of these deliveries, of all that are due unless given; resolves when all are done. */
+  wake(ids?: readonly DeliveryId[]): Promise<void>
+  /** As `wake`, and does not wait for the answers. */
+  wakeOnly(ids?: readonly DeliveryId[]): Promise<void>
+  /** Sweeps, and runs what the sweeper has queued. Says how many events were fed. */
+  sweepOnce(): Promise<number>
+  /** Loses every job of every queue. */
+  loseJobs(): Promise<void>
+}
+
+export interface Listener {
+  readonly merchant: Merchant
+  readonly id: EndpointId
+  readonly secret: string
+}
+
+export async function openEventDesk(
+  databaseUrl: string,
+  changes: Partial<WorkerDeps> = {},
+): Promise<EventDesk> {
+  const desk = await openDesk(databaseUrl)
+  const { db, merchantId } = desk
+  const clock = standingClock()
+  const localHosts: string[] = []
+  const merchants: Merchant[] = []
+  const log = keepLog()
+  const failures: unknown[] = []
+  const worker: WorkerDeps = {
+    ...desk.deps,
+    db,
+    clock,
+    now: () => clock.now(),
+    log: log.log,
+    registry: createRegistry(strategies, {
+      clock,
+      fetch: (url, init) => fetch(url, init),
+      localHosts,
+      newNonce: () => crypto.randomUUID(),
+    }),
+    sealKey: testSealKey(),
+    points: createPointsClient('http://127.0.0.1:9'),
+    queryLimit: createQueryLimit(clock),
+    events: createEventClient({
+      clock,
+      localHosts,
+      resolve: () => Promise.reject(new Error('nothing is looked up here')),
+      fetch: (url, init) => fetch(url, init),
+    }),
+    eventPool: createEventPool((error) => failures.push(error)),
+    chance: () => 0.5,
+    publicUrl: 'https://pay.example',
+    retrySeconds: 60,
+    ...changes,
+  }
+
+  const deliveries = (endpoint?: EndpointId): Promise<readonly DeliveryRow[]> => {
+    const all = db.selectFrom('event_delivery').selectAll().where('merchant_id', '=', merchantId)
+    const some = endpoint === undefined ? all : all.where('endpoint_id', '=', endpoint)
+    return some.orderBy('id').execute()
+  }
+
+  async function wakeOnly(ids?: readonly DeliveryId[]): Promise<void> {
+    const due = (await deliveries()).filter(
+      ({ due_at: dueAt }) => dueAt !== null && dueAt <= clock.now(),
+    )
+    for (const deliveryId of ids ?? due.map(({ id }) => id)) {
+      await runMerchantEvent(worker, { merchantId, deliveryId })
+    }
+  }
+
+  return {
+    ...desk,
+    clock,
+    worker,
+    log,
+    deliveries,
+    wakeOnly,
+    async wake(ids) {
+      await wakeOnly(ids)
+      await worker.eventPool.idle()
+      assert(failures.length === 0, `expected no failure, found ${String(failures[0])}`)
+    },
+    events: () =>
+      db
+        .selectFrom('merchant_event')
+        .selectAll()
+        .where('merchant_id', '=', merchantId)
+        .orderBy('id')
+        .execute(),
+    async listen() {
+      const merchant = await startMerchant({ clock: () => clock.now() })
+      merchants.push(merchant)
+      localHosts.push(merchant.host)
+      const made = await addEndpoint(db, testSealKey(), merchantId, merchant.url)
+      assert(made !== undefined, 'a merchant may have this address')
+      const secret = made.secret.reveal()
+      merchant.setSecrets([secret])
+      return { merchant, id: made.id, secret }
+    },
+    async sweepOnce() {
+      const now = clock.now()
+      const times = { now, overdueSince: addMs(now, -60_000), nextQueryAt: addMs(now, 60_000) }
+      const counts = await sweep(db, worker.jobs, times)
+      await runQueued(desk, worker)
+      return counts.events
+    },
+    loseJobs: () => loseJobs(desk),
+    async stop() {
+      for (const merchant of merchants) await merchant.stop()
+      await worker.eventPool.drain()
+      await desk.stop()
+    },
+  }
+}
+
+interface Queued {
+  readonly name: string
+  readonly data: CompensationJob & MerchantEventJob
+}
+
+/** Runs the compensation jobs and empties the queues, as a worker does that is always awake. */
+async function runQueued(desk: Desk, worker: WorkerDeps): Promise<void> {
+  const { rows } = await sql<Queued>`
+    SELECT name, data FROM pgboss.job WHERE name = 'compensation' AND state = 'created'
+    AND start_after <= now() AND data ->> 'merchantId' = ${desk.merchantId}`.execute(desk.db)
+  await loseJobs(desk)
+  for (const { data } of rows) await runCompensation(worker, data, new AbortController().signal)
+  await worker.eventPool.idle()
+}
+
+async function loseJobs({ db, merchantId }: Desk): Promise<void> {
+  await sql`DELETE FROM pgboss.job WHERE data ->> 'merchantId' = ${merchantId}`.execute(db)
+}
