@@ -3,6 +3,7 @@ import type { Method, NextAction, Wallet } from '#domain/method'
 import type { Money } from '#domain/money'
 import type { PaymentFacts, RefundFacts, VerifiedNotification } from '#domain/notification'
 import type { PaymentReference } from '#domain/payment'
+import type { BillPart } from './bill.ts'
 import type { RecordExchange } from './http.ts'
 
 /**
@@ -31,6 +32,8 @@ export interface Channel {
 
   /** Absent where this vendor's refunds are not built. */
   readonly refund?: RefundPart
+  /** Absent where this vendor's bills are not built. */
+  readonly bill?: BillPart
 
   /** Verifies and reads a callback. Never throws for bad input: that is `rejected`. */
   readCallback(callback: RawCallback): Promise<CallbackReading>

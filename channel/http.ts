@@ -2,7 +2,7 @@ import type { Clock } from '#domain/time'
 import { isAllowedUrl } from './host.ts'
 import { redact } from './redact.ts'
 
-export type ExchangeKind = 'create' | 'query' | 'close' | 'key' | 'refund' | 'refund_query'
+export type ExchangeKind = 'create' | 'query' | 'close' | 'key' | 'refund' | 'refund_query' | 'bill'
 
 /** One HTTP exchange with a vendor, redacted: what the transaction log keeps. */
 export interface Exchange {
@@ -88,6 +88,14 @@ export async function sendHttp(options: HttpOptions, request: HttpRequest): Prom
 
 const recorded = (body: Uint8Array | undefined): string => redact(new TextDecoder().decode(body))
 
+const initOf = (request: HttpRequest, deadline: Deadline): RequestInit => ({
+  method: request.method,
+  headers: { ...request.headers },
+  redirect: 'manual',
+  signal: deadline.signal,
+  ...(request.body === undefined ? {} : { body: request.body }),
+})
+
 interface Attempt {
   readonly outcome: HttpOutcome
   readonly error?: string
@@ -101,15 +109,7 @@ const noAnswer = (cause: NoAnswerCause, detail?: string): Attempt => ({
 async function exchange(options: HttpOptions, request: HttpRequest): Promise<Attempt> {
   const deadline = new Deadline(options.timeoutMs)
   try {
-    const response = await deadline.race(
-      options.fetch(request.url, {
-        method: request.method,
-        headers: { ...request.headers },
-        redirect: 'manual',
-        signal: deadline.signal,
-        ...(request.body === undefined ? {} : { body: request.body }),
-      }),
-    )
+    const response = await deadline.race(options.fetch(request.url, initOf(request, deadline)))
     const body = await readLimited(response, options.responseBytesMax, deadline)
     if (body === undefined) return noAnswer('too_large')
     const headers = Object.fromEntries(response.headers)
@@ -119,6 +119,101 @@ async function exchange(options: HttpOptions, request: HttpRequest): Promise<Att
     return deadline.signal.aborted ? noAnswer('timeout') : noAnswer('connection', errorCode(error))
   } finally {
     deadline.end()
+  }
+}
+
+/** Takes one piece of a download; false stops it. */
+export type TakeChunk = (chunk: Uint8Array) => Promise<boolean>
+
+export type DownloadOutcome =
+  | {
+      readonly kind: 'done'
+      readonly status: number
+      readonly headers: Headers
+      readonly bytes: number
+    }
+  | { readonly kind: 'stopped' }
+  /** An answer that is no download: short, and read whole. */
+  | { readonly kind: 'answered'; readonly status: number; readonly body: Uint8Array }
+  | { readonly kind: 'no_answer'; readonly cause: NoAnswerCause }
+
+/**
+ * Downloads in pieces, in constant memory. Only status 200 is a download; anything else is an answer.
+ *
+ * The record holds the address and the size, never the content: bills name every customer.
+ */
+export async function downloadHttp(
+  options: HttpOptions,
+  request: HttpRequest,
+  take: TakeChunk,
+): Promise<DownloadOutcome> {
+  const startedAt = options.clock.now()
+  const { outcome, error } = isAllowedUrl(request.url, options.localHosts)
+    ? await download(options, request, take)
+    : { outcome: { kind: 'no_answer', cause: 'host_refused' } as const, error: 'host_refused' }
+  options.record({
+    kind: request.kind,
+    method: request.method,
+    url: redact(request.url),
+    requestBody: recorded(request.body),
+    ...('status' in outcome ? { status: outcome.status } : {}),
+    responseBody: describeDownload(outcome),
+    ...(error === undefined ? {} : { error }),
+    startedAt,
+    elapsedMs: options.clock.now().getTime() - startedAt.getTime(),
+  })
+  return outcome
+}
+
+function describeDownload(outcome: DownloadOutcome): string {
+  if (outcome.kind === 'done') return `${outcome.bytes} bytes`
+  return outcome.kind === 'answered' ? recorded(outcome.body) : ''
+}
+
+interface Download {
+  readonly outcome: DownloadOutcome
+  readonly error?: string
+}
+
+async function download(
+  options: HttpOptions,
+  request: HttpRequest,
+  take: TakeChunk,
+): Promise<Download> {
+  const deadline = new Deadline(options.timeoutMs)
+  try {
+    const response = await deadline.race(options.fetch(request.url, initOf(request, deadline)))
+    const { status } = response
+    if (status !== 200) {
+      const body = await readLimited(response, options.responseBytesMax, deadline)
+      return { outcome: { kind: 'answered', status, body: body ?? new Uint8Array() } }
+    }
+    return await readPieces(response, deadline, take)
+  } catch (error) {
+    // Half a bill is no bill: the caller starts again from nothing.
+    const cause = deadline.signal.aborted ? 'timeout' : 'connection'
+    return { outcome: { kind: 'no_answer', cause }, error: `${cause}: ${errorCode(error)}` }
+  } finally {
+    deadline.end()
+  }
+}
+
+async function readPieces(
+  response: Response,
+  deadline: Deadline,
+  take: TakeChunk,
+): Promise<Download> {
+  const { status, headers } = response
+  const reader = response.body?.getReader()
+  let bytes = 0
+  for (;;) {
+    const piece = reader === undefined ? undefined : await deadline.race(reader.read())
+    if (piece === undefined || piece.done)
+      return { outcome: { kind: 'done', status, headers, bytes } }
+    bytes += piece.value.length
+    if (await take(piece.value)) continue
+    await reader?.cancel()
+    return { outcome: { kind: 'stopped' }, error: 'too large' }
   }
 }
 

@@ -3,6 +3,7 @@ import type { KeyPurpose } from '#domain/key'
 import type { Clock } from '#domain/time'
 import type { z } from 'zod'
 import type { Account, AccountKey } from './account.ts'
+import type { BillTimes } from './bill.ts'
 import type { Capabilities, Channel } from './channel.ts'
 import type { Fetch } from './http.ts'
 
@@ -30,6 +31,8 @@ export interface Strategy {
   readonly channelName: string
   /** What every account of this strategy can do at most; a channel's own say what this account can. */
   readonly capabilities: Capabilities
+  /** When this vendor's bills are there; absent where they are not built. */
+  readonly billTimes?: BillTimes
   readonly settingsSchema: z.ZodType
   readonly requiredKeys: readonly KeyPurpose[]
   /** What keeps this account from accepting payments, for people; empty when nothing does. */

@@ -13,7 +13,14 @@ interface Claimed {
   readonly channelAccountId: ChannelAccountId
   readonly channel: string
   readonly facts: RefundFacts
+  readonly receivedAt: Date
 }
+
+/** A refund that is not ours and that the vendor does not tell us about in this time is for a person. */
+const ASK_MS = 3_600_000
+
+/** `ask`: a missing amount may wait for an answer of the vendor; then the answer comes with the next call. */
+export type Completion = 'ask' | 'none' | RefundFacts
 
 /** Of these notifications, those that are refund news and still to be applied. */
 export async function findRefundNews(
@@ -38,20 +45,31 @@ export async function findRefundNews(
  * Applies one piece of refund news in a transaction of its own; refunds are few, and each locks another order.
  *
  * News that overtook its payment stays received: a query of the payment goes out, and `due_at` brings the
- * row back (payment rules, section 4). `undefined` when another worker has the row.
+ * row back (payment rules, section 4). So does news of a refund at the vendor's console that lacks its amount,
+ * until the vendor has told it. `undefined` when another worker has the row.
  */
 export async function applyRefundNotification(
   db: Db,
   deps: RefundDeps,
   merchantId: MerchantId,
   id: NotificationId,
+  completion: Completion = 'none',
 ): Promise<RefundDecision | undefined> {
   return db.transaction().execute(async (trx) => {
     const claimed = await claim(trx, merchantId, id)
     if (claimed === undefined) return undefined
-    const word = { ...claimed, notificationId: id }
-    const decision = await applyRefund(trx, deps, merchantId, word, 'callback')
+    const isAnswered = typeof completion === 'object'
+    const isYoung = deps.now().getTime() - claimed.receivedAt.getTime() < ASK_MS
+    const word = {
+      channelAccountId: claimed.channelAccountId,
+      facts: isAnswered ? completion : claimed.facts,
+      notificationId: id,
+      canAsk: completion === 'ask' && isYoung,
+    }
+    const witness = isAnswered ? 'query' : 'callback'
+    const decision = await applyRefund(trx, deps, merchantId, word, witness)
     if (decision.kind === 'payment_first') await askForPayment(trx, deps, merchantId, claimed)
+    else if (decision.kind === 'ask_refund') await keep(trx, deps, merchantId, claimed)
     else await finish(trx, deps, merchantId, claimed, decision)
     return decision
   })
@@ -67,7 +85,7 @@ async function claim(
     .innerJoin('channel_account as a', (join) =>
       join.onRef('a.id', '=', 'n.channel_account_id').onRef('a.merchant_id', '=', 'n.merchant_id'),
     )
-    .select(['n.id', 'n.channel_account_id', 'n.facts', 'a.channel'])
+    .select(['n.id', 'n.channel_account_id', 'n.facts', 'n.received_at', 'a.channel'])
     .where('n.merchant_id', '=', merchantId)
     .where('n.id', '=', id)
     .where('n.state', '=', 'received')
@@ -76,19 +94,35 @@ async function claim(
     .executeTakeFirst()
   const facts = row && parseRefundFacts(row.facts)
   if (row === undefined || facts === undefined) return undefined
-  return { id: row.id, channelAccountId: row.channel_account_id, channel: row.channel, facts }
+  return {
+    id: row.id,
+    channelAccountId: row.channel_account_id,
+    channel: row.channel,
+    facts,
+    receivedAt: row.received_at,
+  }
 }
 
 async function askForPayment(
   trx: Trx,
   deps: RefundDeps,
   merchantId: MerchantId,
-  { id, facts }: Claimed,
+  claimed: Claimed,
 ): Promise<void> {
-  const paymentId = parsePaymentId(facts.paymentNumber)
+  const paymentId = parsePaymentId(claimed.facts.paymentNumber)
   if (paymentId !== undefined) {
     await deps.jobs.send(trx, 'payment-query', [{ data: { merchantId, paymentId } }])
   }
+  await keep(trx, deps, merchantId, claimed)
+}
+
+/** The row stays received, and its `due_at` brings it back. */
+async function keep(
+  trx: Trx,
+  deps: RefundDeps,
+  merchantId: MerchantId,
+  { id }: Claimed,
+): Promise<void> {
   await trx
     .updateTable('notification')
     .set({ due_at: deps.now() })

@@ -19,6 +19,8 @@ export interface RefundClaim {
   readonly facts: RefundFacts
   readonly channelAccountId: ChannelAccountId
   readonly notificationId?: NotificationId
+  /** The vendor can still be asked for an amount that the message lacks. */
+  readonly canAsk?: boolean
 }
 
 export interface RefundDeps {
@@ -54,6 +56,7 @@ export async function applyRefund(
     },
     refund: refund && { state: refund.state, amountMinor: refund.amount },
     isNumberTaken: await isNumberTaken(trx, merchantId, claim, refund),
+    canAsk: claim.canAsk ?? false,
   })
   if (payment === undefined) {
     await openDoubt(trx, merchantId, claim, decision)

@@ -17,6 +17,7 @@ import { lockPayments } from './lock-payment.ts'
 import type { LatePolicy } from './schema.ts'
 import type { Locked } from './lock-payment.ts'
 import { createEvents } from './merchant-event.ts'
+import { writeMarks } from './payment-mark.ts'
 
 /** One witness's word about one payment. */
 export interface Claim {
@@ -99,6 +100,7 @@ export async function confirmPayment(
     }
   }
   await writePaid(trx, deps, merchantId, { paid, policy })
+  await writeMarks(trx, merchantId, outcomes)
   await writeDoubts(trx, merchantId, outcomes)
   await openCases(trx, casesOf(merchantId, outcomes))
   return outcomes

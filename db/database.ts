@@ -25,14 +25,29 @@ export const workerDatabase: DatabaseOptions = {
   lockTimeoutMs: 2000,
 }
 
+/** Bills have millions of lines: reading and matching one takes its time. */
+export const billDatabase: DatabaseOptions = {
+  connectionsMax: 3,
+  statementTimeoutMs: 15 * 60_000,
+  lockTimeoutMs: 5000,
+}
+
 const CONNECT_TIMEOUT_MS = 1500
 const CLIENT_MARGIN_MS = 500
 const INT8 = 20
+const DATE = 1082
 
-/** bigint columns become `bigint` on this pool alone; a global parser would reach every library. */
+const asText = (text: string): string => text
+
+/**
+ * bigint columns become `bigint` on this pool alone; a global parser would reach every library. A date stays
+ * text: it has no zone, and a `Date` would give it this machine's.
+ */
 const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
-    return oid === INT8 && format !== 'binary' ? BigInt : pg.types.getTypeParser(oid, format)
+    if (format === 'binary') return pg.types.getTypeParser(oid, format)
+    if (oid === DATE) return asText
+    return oid === INT8 ? BigInt : pg.types.getTypeParser(oid, format)
   },
 }
 

@@ -94,6 +94,7 @@ async function takeCase(
     .set({ state: 'resolved', resolved_at: deps.now() })
     .where('merchant_id', '=', item.merchant_id)
     .where('id', '=', item.id)
+    .where('state', '=', 'open')
     .returning('id')
     .execute()
   return moved.length === 1

@@ -6,6 +6,8 @@ import { initialSchema } from './migration/0001-payment.ts'
 import { vendorColumns } from './migration/0002-vendor.ts'
 import { refundSchema } from './migration/0003-refund.ts'
 import { eventSchema } from './migration/0004-event.ts'
+import { billSchema } from './migration/0005-bill.ts'
+import { paymentListIndex } from './migration/0006-payment-list.ts'
 import { makePartitions } from './partition.ts'
 import { createQueues } from './queue.ts'
 
@@ -15,6 +17,8 @@ const migrations = {
   '0002-vendor': vendorColumns,
   '0003-refund': refundSchema,
   '0004-event': eventSchema,
+  '0005-bill': billSchema,
+  '0006-payment-list': paymentListIndex,
 }
 
 /** Brings a database to this version: our tables, then pg-boss's schema and queues. Safe to repeat. */

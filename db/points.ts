@@ -51,6 +51,18 @@ export async function beginGrant(
     .executeTakeFirst()
 }
 
+/** Leaves a grant alone until then; only ever for longer. */
+export async function delayGrant(db: Db, grant: GrantRow, until: Date): Promise<void> {
+  await db
+    .updateTable('points_grant')
+    .set({ due_at: until })
+    .where('merchant_id', '=', grant.merchant_id)
+    .where('id', '=', grant.id)
+    .where('state', '=', 'sent')
+    .where('due_at', '<', until)
+    .execute()
+}
+
 /** The points system has it: sent → granted or taken. A twin that was faster is not an error. */
 export async function finishGrant(db: Db, grant: GrantRow): Promise<void> {
   await db
@@ -78,13 +90,16 @@ interface End {
 
 async function endWithCase(db: Db, grant: GrantRow, end: End): Promise<void> {
   await db.transaction().execute(async (trx) => {
-    await trx
+    const moved = await trx
       .updateTable('points_grant')
       .set({ state: end.state, due_at: null })
       .where('merchant_id', '=', grant.merchant_id)
       .where('id', '=', grant.id)
       .where('state', '=', 'sent')
+      .returning('id')
       .execute()
+    // A twin was faster, and what it heard stands.
+    if (moved.length === 0) return
     await openCases(trx, [
       {
         merchantId: grant.merchant_id,

@@ -18,6 +18,9 @@ const settings: Readonly<Record<QueueName, Settings>> = {
   'payment-close': retries(20, 5, 3600, 60, 20),
   'refund-submit': retries(20, 5, 3600, 60, 20),
   'refund-query': retries(20, 5, 3600, 60, 20),
+  'bill-download': retries(10, 60, 3600, 1800, 60),
+  reconcile: retries(10, 60, 3600, 1800, 60),
+  'discrepancy-resolve': retries(20, 5, 3600, 90, 30),
   // Its own schedule is in the rows; the queue only wakes it up.
   'merchant-event': retries(5, 5, 300, 60, 20),
 }

@@ -1,12 +1,9 @@
-import type { ColumnType, Generated } from 'kysely'
+import type { Generated } from 'kysely'
 import type {
   ApiKeyId,
   CaseId,
   ChannelAccountId,
   ChannelKeyId,
-  DeliveryId,
-  EndpointId,
-  EventId,
   MerchantId,
   NotificationId,
   OrderId,
@@ -15,13 +12,11 @@ import type {
   RefundId,
   VendorMerchantId,
 } from '#domain/id'
-import type { EventType } from '#domain/event'
 import type { KeyPurpose } from '#domain/key'
 import type { Method, NextAction, Wallet } from '#domain/method'
 import type { Currency } from '#domain/money'
 import type {
   CaseState,
-  DeliveryState,
   Disposition,
   NotificationState,
   OrderState,
@@ -30,20 +25,18 @@ import type {
   RefundOrigin,
   RefundState,
 } from '#domain/state'
-
-/** A JSON column: read as a value, written as text. */
-type Json<T> = ColumnType<T, string, string>
-type Stamp = ColumnType<Date, Date | string | undefined, Date | string>
-type Stored = Readonly<Record<string, unknown>>
+import type { Json, Stamp, Stored } from './column.ts'
+import type { BillSchema } from './schema-bill.ts'
+import type { EventSchema } from './schema-event.ts'
 
 /** What a merchant wants done with money for a closed order; for a second payment, `revive` means `ask`. */
 export type LatePolicy = 'revive' | 'refund' | 'ask'
 
 /** What the transaction log tells about a payment. */
 export type LogKind =
-  'create' | 'query' | 'close' | 'key' | 'callback' | 'return' | 'refund' | 'refund_query'
+  'create' | 'query' | 'close' | 'key' | 'callback' | 'return' | 'refund' | 'refund_query' | 'bill'
 
-export interface Schema {
+export interface Schema extends EventSchema, BillSchema {
   merchant: {
     id: MerchantId
     name: string
@@ -206,48 +199,6 @@ export interface Schema {
     due_at: Date | null
     created_at: Stamp
     succeeded_at: Date | null
-  }
-  event_endpoint: {
-    merchant_id: MerchantId
-    id: EndpointId
-    url: string
-    sealed: Buffer
-    previous_sealed: Buffer | null
-    previous_until: Date | null
-    enabled: Generated<boolean>
-    failures: Generated<bigint>
-    paused_until: Date | null
-    created_at: Stamp
-  }
-  merchant_event: {
-    merchant_id: MerchantId
-    id: EventId
-    type: EventType
-    subject: string
-    order_id: OrderId | null
-    sequence: bigint
-    body: string
-    created_at: Stamp
-  }
-  event_delivery: {
-    merchant_id: MerchantId
-    id: DeliveryId
-    event_id: EventId
-    endpoint_id: EndpointId
-    state: Generated<DeliveryState>
-    attempts: Generated<bigint>
-    due_at: Date | null
-    delivered_at: Date | null
-  }
-  merchant_event_attempt: {
-    merchant_id: MerchantId
-    id: string
-    delivery_id: DeliveryId
-    attempt: bigint
-    status: bigint | null
-    error: string | null
-    elapsed_ms: bigint
-    at: Stamp
   }
   audit: {
     merchant_id: MerchantId

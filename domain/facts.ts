@@ -55,6 +55,9 @@ export function parsePaymentFacts(stored: StoredFacts): PaymentFacts | undefined
     ...optional('vendorTime', text(stored['vendorTime'])),
     ...optional('vendorProduct', text(stored['vendorProduct'])),
     ...optional('clearingDate', text(stored['clearingDate'])),
+    ...optional('isFinal', truth(stored['isFinal'])),
+    ...optional('isReturned', truth(stored['isReturned'])),
+    ...optional('hasRefund', truth(stored['hasRefund'])),
   }
 }
 
@@ -81,6 +84,8 @@ export function parseRefundFacts(stored: StoredFacts): RefundFacts | undefined {
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+
+const truth = (value: unknown): true | undefined => (value === true ? value : undefined)
 
 const minor = (value: unknown): bigint | undefined =>
   typeof value === 'string' && /^\d+$/.test(value) ? BigInt(value) : undefined

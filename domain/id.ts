@@ -12,6 +12,10 @@ export type NotificationId = Brand<string, 'NotificationId'>
 export type PointsGrantId = Brand<string, 'PointsGrantId'>
 export type CaseId = Brand<string, 'CaseId'>
 /** Also the merchant refund number that we send to the vendor. */
+export type BillId = Brand<string, 'BillId'>
+export type RunId = Brand<string, 'RunId'>
+export type ReconciliationId = Brand<string, 'ReconciliationId'>
+export type DiscrepancyId = Brand<string, 'DiscrepancyId'>
 export type EventId = Brand<string, 'EventId'>
 export type EndpointId = Brand<string, 'EndpointId'>
 export type DeliveryId = Brand<string, 'DeliveryId'>
@@ -30,6 +34,10 @@ const prefix = {
   openCase: 'c',
   refund: 'r',
   audit: 't',
+  bill: 'b',
+  run: 'u',
+  reconciliation: 'h',
+  discrepancy: 'f',
   event: 'e',
   endpoint: 'w',
   delivery: 'd',
@@ -60,6 +68,10 @@ export const newPointsGrantId = (): PointsGrantId => mint(newId(prefix.pointsGra
 export const newCaseId = (): CaseId => mint(newId(prefix.openCase))
 export const newApiKeyId = (): ApiKeyId => mint(newId(prefix.apiKey))
 export const newRefundId = (): RefundId => mint(newId(prefix.refund))
+export const newBillId = (): BillId => mint(newId(prefix.bill))
+export const newRunId = (): RunId => mint(newId(prefix.run))
+export const newReconciliationId = (): ReconciliationId => mint(newId(prefix.reconciliation))
+export const newDiscrepancyId = (): DiscrepancyId => mint(newId(prefix.discrepancy))
 export const newEventId = (): EventId => mint(newId(prefix.event))
 export const newEndpointId = (): EndpointId => mint(newId(prefix.endpoint))
 export const newDeliveryId = (): DeliveryId => mint(newId(prefix.delivery))
@@ -78,6 +90,14 @@ export function eventIdFrom(moment: Date): EventId {
   const number = BigInt(Math.max(0, moment.getTime())) << 80n
   return mint(prefix.event + number.toString(36).padStart(LETTERS_AFTER_PREFIX, '0'))
 }
+
+/** Reads a reconciliation id of a URL. */
+export const parseReconciliationId = (text: string): ReconciliationId | undefined =>
+  isId(prefix.reconciliation, text) ? mint(text) : undefined
+
+/** Reads a discrepancy id of a URL or a command. */
+export const parseDiscrepancyId = (text: string): DiscrepancyId | undefined =>
+  isId(prefix.discrepancy, text) ? mint(text) : undefined
 
 /** Reads an event id of a URL or a cursor. */
 export const parseEventId = (text: string): EventId | undefined =>

@@ -1,10 +1,12 @@
 import type {
   DeliveryId,
+  DiscrepancyId,
   MerchantId,
   NotificationId,
   PaymentId,
   PointsGrantId,
   RefundId,
+  RunId,
 } from './id.ts'
 
 /** Every payload names one merchant and ids; a job reads the rows again. */
@@ -43,6 +45,16 @@ export interface MerchantEventJob {
   readonly deliveryId: DeliveryId
 }
 
+export interface RunJob {
+  readonly merchantId: MerchantId
+  readonly runId: RunId
+}
+
+export interface DiscrepancyJob {
+  readonly merchantId: MerchantId
+  readonly discrepancyId: DiscrepancyId
+}
+
 export interface JobByQueue {
   readonly 'order-status': OrderStatusJob
   readonly 'points-award': PointsAwardJob
@@ -52,6 +64,9 @@ export interface JobByQueue {
   readonly 'refund-submit': RefundJob
   readonly 'refund-query': RefundJob
   readonly 'merchant-event': MerchantEventJob
+  readonly 'bill-download': RunJob
+  readonly reconcile: RunJob
+  readonly 'discrepancy-resolve': DiscrepancyJob
 }
 
 export type QueueName = keyof JobByQueue
@@ -65,6 +80,9 @@ export const QUEUE_NAMES: readonly QueueName[] = [
   'refund-submit',
   'refund-query',
   'merchant-event',
+  'bill-download',
+  'reconcile',
+  'discrepancy-resolve',
 ]
 
 /** Every queue has its own dead-letter queue. */

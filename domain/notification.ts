@@ -34,6 +34,8 @@ export interface PaymentFacts {
   readonly isFinal?: true
   /** Paid, and all of it went back to the payer; by which refunds the message does not say. */
   readonly isReturned?: true
+  /** Paid, and some of it went back; how much and by which refunds the message does not say. */
+  readonly hasRefund?: true
 }
 
 /** What a vendor's word for a refund means for money. Unknown only reschedules. */

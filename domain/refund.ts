@@ -14,6 +14,8 @@ export interface RefundInput {
   readonly refund: RefundView | undefined
   /** Another refund of the account carries the vendor's number that the message names. */
   readonly isNumberTaken: boolean
+  /** The vendor can still be asked for an amount that the message lacks. */
+  readonly canAsk?: boolean
 }
 
 export interface RefundedPayment {
@@ -40,11 +42,17 @@ export type RefundDoubt =
  * What a verified message does to a refund. Pure, so that every order of events can be tried.
  *
  * `payment_first`: the refund of a payment that is not paid here; a query tells about the payment.
- * `foreign`: made at the vendor's own console. `nothing`: already so, or no news.
+ * `foreign`: made at the vendor's own console; `ask_refund`: the same, and how much it was only a query tells.
+ * `nothing`: already so, or no news.
  */
 export type RefundDecision =
   | { readonly kind: 'move'; readonly to: 'accepted' | 'succeeded' | 'refused' | 'abnormal' }
   | { readonly kind: 'foreign'; readonly amountMinor: bigint }
+  | {
+      readonly kind: 'ask_refund'
+      readonly paymentNumber: string
+      readonly refundNumber: string
+    }
   | { readonly kind: 'payment_first' }
   | { readonly kind: 'nothing' }
   | { readonly kind: 'quarantine'; readonly reason: RefundDoubt }
@@ -60,16 +68,19 @@ export function decideRefund(input: RefundInput): RefundDecision {
     return doubt('refund_currency_differs')
   }
   if (input.isNumberTaken) return doubt('refund_number_taken')
-  return refund === undefined ? decideForeign(facts) : decideOwn(facts, refund)
+  return refund === undefined
+    ? decideForeign(facts, input.canAsk === true)
+    : decideOwn(facts, refund)
 }
 
 /** Only a refund that is done is recorded; until then it is the console's business. */
-function decideForeign(facts: RefundFacts): RefundDecision {
+function decideForeign(facts: RefundFacts, canAsk: boolean): RefundDecision {
   if (facts.refundState !== 'succeeded') return { kind: 'nothing' }
-  const { amountMinor } = facts
-  return amountMinor === undefined
-    ? doubt('refund_amount_missing')
-    : { kind: 'foreign', amountMinor }
+  const { amountMinor, paymentNumber, refundNumber } = facts
+  if (amountMinor !== undefined) return { kind: 'foreign', amountMinor }
+  return canAsk && refundNumber !== undefined
+    ? { kind: 'ask_refund', paymentNumber, refundNumber }
+    : doubt('refund_amount_missing')
 }
 
 function decideOwn(facts: RefundFacts, refund: RefundView): RefundDecision {

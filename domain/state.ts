@@ -7,6 +7,12 @@ export type PointsGrantState =
 export type NotificationState = 'received' | 'applied' | 'quarantined'
 export type CaseState = 'open' | 'resolved'
 export type DeliveryState = 'pending' | 'delivered' | 'dead'
+/**
+ * A day's run: `waiting` for its bill, `loaded` and to be matched, `done`; `failed` waits for a person.
+ */
+export type RunState = 'waiting' | 'loaded' | 'done' | 'failed'
+/** `held`: near the day cut, the next bills may still bring it. `repairing`: a query or a job is at work. */
+export type DiscrepancyState = 'held' | 'open' | 'repairing' | 'resolved'
 export type RefundState = 'requested' | 'sent' | 'accepted' | 'succeeded' | 'refused' | 'abnormal'
 
 /** Who wanted a refund; `vendor`: it was made outside of this system, at the vendor's own console. */
@@ -75,6 +81,22 @@ export const deliveryMoves: Moves<DeliveryState> = {
   dead: ['pending'],
 }
 
+/** A bill that comes again, or a person who asks, lets a finished day be matched again. */
+export const runMoves: Moves<RunState> = {
+  waiting: ['loaded', 'done', 'failed'],
+  loaded: ['done', 'failed'],
+  done: ['waiting', 'loaded'],
+  failed: ['waiting', 'loaded'],
+}
+
+export const discrepancyMoves: Moves<DiscrepancyState> = {
+  held: ['open', 'repairing', 'resolved'],
+  open: ['repairing', 'resolved'],
+  repairing: ['open', 'resolved'],
+  // A person may open it again, and so may a later bill.
+  resolved: ['open', 'held'],
+}
+
 export const caseMoves: Moves<CaseState> = { open: ['resolved'], resolved: [] }
 
 export type StateSubject =
@@ -85,6 +107,8 @@ export type StateSubject =
   | 'open_case'
   | 'refund'
   | 'event_delivery'
+  | 'schedule_run'
+  | 'discrepancy'
 
 /** All state tables by the table that holds the state. The database trigger is made from this. */
 export const movesBySubject: Readonly<Record<StateSubject, Moves<string>>> = {
@@ -95,6 +119,8 @@ export const movesBySubject: Readonly<Record<StateSubject, Moves<string>>> = {
   open_case: caseMoves,
   refund: refundMoves,
   event_delivery: deliveryMoves,
+  schedule_run: runMoves,
+  discrepancy: discrepancyMoves,
 }
 
 export const canMovePayment = (from: PaymentState, to: PaymentState): boolean =>

@@ -10,6 +10,7 @@ import { eventRoute } from './route/event.ts'
 import { healthRoute } from './route/health.ts'
 import { orderRoute } from './route/order.ts'
 import { payPageRoute } from './route/pay-page.ts'
+import { paymentListRoute } from './route/payment-list.ts'
 import { paymentRoute } from './route/payment.ts'
 import { refundRoute } from './route/refund.ts'
 import { timelineRoute } from './route/timeline.ts'
@@ -17,6 +18,7 @@ import { timelineRoute } from './route/timeline.ts'
 /** The merchant API. */
 const merchantRoutes = [
   paymentRoute,
+  paymentListRoute,
   refundRoute,
   orderRoute,
   timelineRoute,

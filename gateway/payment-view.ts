@@ -2,7 +2,11 @@ import type { OrderRow, PaymentRow } from '#db/payment'
 import { jsonMinor } from '#domain/money'
 
 /** A payment as the merchant API shows it. */
-export function viewPayment(publicUrl: string, payment: PaymentRow, order: OrderRow) {
+export function viewPayment(
+  publicUrl: string,
+  payment: PaymentRow,
+  order: Pick<OrderRow, 'order_number' | 'state' | 'user_id'>,
+) {
   const address = `${publicUrl}/v1/payments/${payment.id}`
   const action = payment.next_action
   return {

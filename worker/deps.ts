@@ -12,6 +12,9 @@ import type { PointsClient } from './points-client.ts'
 /** What the jobs work with. */
 export interface WorkerDeps extends ConfirmDeps {
   readonly db: Db
+  /** With time enough for a bill of millions of lines. */
+  readonly billDb: Db
+  readonly databaseUrl: string
   readonly clock: Clock
   readonly registry: Registry
   readonly sealKey: SealKey
@@ -49,6 +52,8 @@ export interface WorkerOptions {
   readonly keyRefreshPattern?: string
   /** When the next months of the transaction log are made; every day unless given. */
   readonly partitionPattern?: string
+  /** When missing bills are looked for; every five minutes unless given. */
+  readonly billPattern?: string
   readonly requireDurable: boolean
 }
 

@@ -110,8 +110,8 @@ function signEvent(secret: Secret, text: string): string {
   return `v1,${createHmac('sha256', key).update(text).digest('base64')}`
 }
 
-/** Only the kind: messages of network errors may quote addresses. */
+/** Only the kind: messages of network errors may quote addresses. A number is the code of a `DOMException`. */
 function nameOf(error: unknown): string {
-  if (typeof error === 'object' && error !== null && 'code' in error) return String(error.code)
-  return error instanceof Error ? error.name : 'unknown'
+  if (!(error instanceof Error)) return 'unknown'
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }

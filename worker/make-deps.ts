@@ -13,12 +13,14 @@ import { createQueryLimit } from './query-limit.ts'
 /** Everything that the jobs of one worker work with. */
 export function makeDeps(
   options: WorkerOptions,
-  { db, jobs }: { readonly db: Db; readonly jobs: Jobs },
+  { db, billDb, jobs }: { readonly db: Db; readonly billDb: Db; readonly jobs: Jobs },
 ): { readonly deps: WorkerDeps; readonly clockSkewSeconds: () => number | undefined } {
   const { clock, log } = options
   const skew = watchClockSkew((url, init) => fetch(url, init), clock, log)
   const deps: WorkerDeps = {
     db,
+    billDb,
+    databaseUrl: options.databaseUrl,
     jobs,
     clock,
     log,
@@ -30,7 +32,7 @@ export function makeDeps(
       newNonce: () => crypto.randomUUID().replaceAll('-', ''),
     }),
     sealKey: options.sealKey,
-    points: createPointsClient(options.pointsUrl),
+    points: createPointsClient({ baseUrl: options.pointsUrl, clock }),
     queryLimit: createQueryLimit(clock),
     events: createEventClient({
       clock,

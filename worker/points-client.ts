@@ -1,4 +1,6 @@
 import type { GrantRow } from '#db/points'
+import type { Clock } from '#domain/time'
+import { createPointsRest } from './points-rest.ts'
 
 /** What the points system did with a grant. `unknown` is not a failure: the same call may be repeated. */
 export type PointsOutcome =
@@ -7,13 +9,25 @@ export type PointsOutcome =
   /** A take-back that the customer's balance does not cover. */
   | { readonly kind: 'short' }
   | { readonly kind: 'unknown'; readonly cause: string }
+  /** Nothing was sent: the points system is down, or has asked for less. */
+  | { readonly kind: 'resting'; readonly until: Date }
 
 export interface PointsClient {
+  /** Until when nothing is asked; `undefined`: ask. */
+  restsUntil(): Date | undefined
   /** Gives or takes back, by the row's kind. */
   send(grant: GrantRow, signal: AbortSignal): Promise<PointsOutcome>
 }
 
+export interface PointsOptions {
+  readonly baseUrl: string
+  readonly clock: Clock
+  /** For a call with all that it takes; 5 s unless given. */
+  readonly timeoutMs?: number
+}
+
 const TIMEOUT_MS = 5000
+const ANSWER_BYTES_MAX = 65_536
 const CONFLICT = 409
 const BALANCE_SHORT = 422
 
@@ -21,33 +35,86 @@ const BALANCE_SHORT = 422
  * Speaks to the points system: `PUT /grant/{key}`, `PUT /revoke/{key}` (design, section 1).
  *
  * The key comes from the order or the refund, so a repeat changes nothing. Only an answer with the very values that we
- * asked for is success; a page of HTML, a redirect or other values are not.
+ * asked for is success; a page of HTML, a redirect or other values are not. "Known already" is a word, and the
+ * values are asked for before it is believed.
  */
-export function createPointsClient(baseUrl: string): PointsClient {
+export function createPointsClient(options: PointsOptions): PointsClient {
+  const rest = createPointsRest(options.clock)
   return {
+    restsUntil: () => rest.until(),
     async send(grant, signal) {
-      try {
-        const response = await fetch(`${baseUrl}/${grant.kind}/${grant.idempotency_key}`, {
-          method: 'PUT',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify({ user_id: grant.user_id, points: Number(grant.points) }),
-          redirect: 'manual',
-          signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-        })
-        const text = await response.text()
-        if (response.status === CONFLICT)
-          return { kind: 'refused', reason: 'other values are stored' }
-        if (grant.kind === 'revoke' && response.status === BALANCE_SHORT) return { kind: 'short' }
-        if (response.status !== 200) return { kind: 'unknown', cause: `status ${response.status}` }
-        return judgeStored(grant, text)
-      } catch (error) {
-        return { kind: 'unknown', cause: error instanceof Error ? error.name : 'unknown' }
-      }
+      const until = rest.enter()
+      if (until !== undefined) return { kind: 'resting', until }
+      const { outcome, wishMs } = await ask(options, grant, signal)
+      rest.hear({ isFailure: outcome.kind === 'unknown', wishMs })
+      return outcome
     },
   }
 }
 
-function judgeStored(grant: GrantRow, text: string): PointsOutcome {
+interface Asked {
+  readonly outcome: PointsOutcome
+  readonly wishMs?: number | undefined
+}
+
+async function ask(options: PointsOptions, grant: GrantRow, stop: AbortSignal): Promise<Asked> {
+  const signal = AbortSignal.any([stop, AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)])
+  const url = `${options.baseUrl}/${grant.kind}/${grant.idempotency_key}`
+  try {
+    const put = await call(url, signal, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ user_id: grant.user_id, points: Number(grant.points) }),
+    })
+    // A conflict says that the key has other values, or only that it is known: the values decide.
+    const answer = put.status === CONFLICT ? await call(url, signal, { method: 'GET' }) : put
+    return { outcome: judge(grant, answer), wishMs: answer.wishMs }
+  } catch (error) {
+    return { outcome: { kind: 'unknown', cause: error instanceof Error ? error.name : 'unknown' } }
+  }
+}
+
+interface Answer {
+  readonly status: number
+  readonly text: string
+  readonly wishMs: number | undefined
+}
+
+async function call(url: string, signal: AbortSignal, init: RequestInit): Promise<Answer> {
+  const response = await fetch(url, { ...init, redirect: 'manual', signal })
+  const { status, headers } = response
+  return { status, text: await readText(response), wishMs: readWish(headers) }
+}
+
+/** As much as a grant can be; a body that goes on is somebody else's. */
+async function readText(response: Response): Promise<string> {
+  const reader = response.body?.getReader()
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  while (reader !== undefined) {
+    const { done, value } = await reader.read()
+    if (done) break
+    bytes += value.length
+    if (bytes > ANSWER_BYTES_MAX) {
+      await reader.cancel()
+      return ''
+    }
+    chunks.push(value)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+/** RFC 9110, section 10.2.3: seconds, or a date, which counts from the date of the answer itself. */
+function readWish(headers: Headers): number | undefined {
+  const text = headers.get('retry-after') ?? ''
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000
+  const wishMs = Date.parse(text) - Date.parse(headers.get('date') ?? '')
+  return wishMs > 0 ? wishMs : undefined
+}
+
+function judge(grant: GrantRow, { status, text }: Answer): PointsOutcome {
+  if (grant.kind === 'revoke' && status === BALANCE_SHORT) return { kind: 'short' }
+  if (status !== 200) return { kind: 'unknown', cause: `status ${status}` }
   const stored = parseStored(text)
   if (stored === undefined) return { kind: 'unknown', cause: 'the answer is not the stored grant' }
   if (stored.userId !== grant.user_id || stored.points !== Number(grant.points)) {

@@ -5,11 +5,14 @@ import { QUEUE_NAMES, deadLetterOf } from '#domain/job'
 import type { JobByQueue, QueueName } from '#domain/job'
 import type { WorkerDeps } from './deps.ts'
 import { runCompensation } from './job/compensation.ts'
+import { runBillDownload } from './job/bill-download.ts'
+import { runDiscrepancyResolve } from './job/discrepancy-resolve.ts'
 import { runMerchantEvent } from './job/merchant-event.ts'
 import { runOrderStatus } from './job/order-status.ts'
 import { runPaymentClose } from './job/payment-close.ts'
 import { runPaymentQuery } from './job/payment-query.ts'
 import { runPointsAward } from './job/points-award.ts'
+import { runReconcile } from './job/reconcile.ts'
 import { runRefundQuery } from './job/refund-query.ts'
 import { runRefundSubmit } from './job/refund-submit.ts'
 
@@ -30,6 +33,9 @@ const handlers: Handlers = {
   'refund-submit': runRefundSubmit,
   'refund-query': runRefundQuery,
   'merchant-event': runMerchantEvent,
+  'bill-download': runBillDownload,
+  reconcile: runReconcile,
+  'discrepancy-resolve': runDiscrepancyResolve,
 }
 
 export interface QueueOptions {
@@ -38,6 +44,8 @@ export interface QueueOptions {
 
 /** A job is ids: a batch costs one fetch. A full batch is followed by the next at once. */
 const BATCH_SIZE = 50
+/** Bills are large: their memory and their connections are not multiplied. */
+const ONE_AT_A_TIME: ReadonlySet<QueueName> = new Set(['bill-download', 'reconcile'])
 const SUPERVISE_SECONDS = 10
 const STOP_TIMEOUT_MS = 20_000
 
@@ -72,8 +80,20 @@ export async function startConsumers(
   await consume(boss, 'refund-submit', deps, options)
   await consume(boss, 'refund-query', deps, options)
   await consume(boss, 'merchant-event', deps, options)
+  await consume(boss, 'bill-download', deps, options)
+  await consume(boss, 'reconcile', deps, options)
+  await consume(boss, 'discrepancy-resolve', deps, options)
   for (const name of QUEUE_NAMES) await consumeDead(boss, name, deps, options)
 }
+
+/** How a queue is worked off. The benchmark's jobs that do nothing are worked off in the same way. */
+export const workSettings = (name: QueueName, { pollingSeconds }: QueueOptions) =>
+  ({
+    batchSize: ONE_AT_A_TIME.has(name) ? 1 : BATCH_SIZE,
+    pollingIntervalSeconds: pollingSeconds,
+    perJobResults: true,
+    burstWhenBatchFull: true,
+  }) as const
 
 /** Jobs of a batch end apart: one that throws goes back to the queue, its neighbours are completed. */
 async function consume<Name extends QueueName>(
@@ -82,14 +102,8 @@ async function consume<Name extends QueueName>(
   deps: WorkerDeps,
   options: QueueOptions,
 ): Promise<void> {
-  const settings = {
-    batchSize: BATCH_SIZE,
-    pollingIntervalSeconds: options.pollingSeconds,
-    perJobResults: true,
-    burstWhenBatchFull: true,
-  } as const
   const handler: Handler<Name> = handlers[name]
-  await boss.work(name, settings, (jobs: Job<JobByQueue[Name]>[]) =>
+  await boss.work(name, workSettings(name, options), (jobs: Job<JobByQueue[Name]>[]) =>
     Promise.all(
       jobs.map(async (job) => {
         try {

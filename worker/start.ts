@@ -1,6 +1,6 @@
 import { Cron } from 'croner'
 import type { Logger } from 'pino'
-import { openDatabase, workerDatabase } from '#db/database'
+import { billDatabase, openDatabase, workerDatabase } from '#db/database'
 import { assertDurable } from '#db/durability'
 import { jobsOf } from '#db/job'
 import { makePartitions } from '#db/partition'
@@ -8,6 +8,7 @@ import { sweep } from '#db/sweep'
 import type { SweepCounts } from '#db/sweep'
 import { addMs } from '#domain/time'
 import type { WorkerOptions } from './deps.ts'
+import { tickBills } from './bill-schedule.ts'
 import { makeDeps } from './make-deps.ts'
 import { refreshVendorKeys } from './key-refresh.ts'
 import type { KeyRefreshCounts } from './key-refresh.ts'
@@ -26,6 +27,7 @@ export interface Worker {
 const MS_PER_SECOND = 1000
 /** Away from the full hour, when everybody asks. */
 export const KEY_REFRESH_PATTERN = '0 23 5,17 * * *'
+const BILL_PATTERN = '0 */5 * * * *'
 const PARTITION_PATTERN = '0 37 3 * * *'
 
 /** Starts queues and schedules. Every job may run twice, late, and beside its twin. */
@@ -33,9 +35,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { clock, log } = options
   const onError = (error: Error): void => log.error({ error: error.message }, 'database connection')
   const db = openDatabase(options.databaseUrl, workerDatabase, onError)
+  const billDb = openDatabase(options.databaseUrl, billDatabase, onError)
   if (options.requireDurable) await assertDurable(db)
   const boss = await openQueues(options.databaseUrl, onError)
-  const { deps, clockSkewSeconds } = makeDeps(options, { db, jobs: jobsOf(boss) })
+  const { deps, clockSkewSeconds } = makeDeps(options, { db, billDb, jobs: jobsOf(boss) })
   await startConsumers(boss, deps, { pollingSeconds: options.pollingSeconds })
   const sweepNow = (): Promise<SweepCounts> => {
     const now = clock.now()
@@ -53,6 +56,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     schedule(log, 'key refresh', options.keyRefreshPattern ?? KEY_REFRESH_PATTERN, async () => {
       log.info({ ...(await refreshVendorKeys(deps)) }, 'vendor keys refreshed')
     }),
+    schedule(log, 'bills', options.billPattern ?? BILL_PATTERN, async () => {
+      const tick = await tickBills(deps)
+      if (tick.planned + tick.woken > 0) log.info({ ...tick }, 'bills planned')
+    }),
     schedule(log, 'partition', options.partitionPattern ?? PARTITION_PATTERN, async () => {
       const made = await makePartitions(db, clock.now())
       if (made.length > 0) log.info({ made }, 'months of the transaction log made')
@@ -67,6 +74,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       await stopQueues(boss)
       await deps.eventPool.drain()
       await db.destroy()
+      await billDb.destroy()
     },
   }
 }

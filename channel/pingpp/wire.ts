@@ -231,7 +231,7 @@ const ownNumberIn = (metadata: unknown): string | undefined =>
 /** Writes the body of a refund. The amount is always there: without it the vendor gives back all. */
 export const writeRefund = (refund: RefundRequest): string =>
   JSON.stringify({
-    amount: jsonMinor(refund.paid.minor),
+    amount: jsonMinor(refund.amount.minor),
     description: refund.reason,
     metadata: { [OWN_NUMBER]: refund.refundId },
   })

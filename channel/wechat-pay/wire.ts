@@ -172,6 +172,7 @@ export function parsePayment(bytes: Uint8Array): PaymentFacts | undefined {
     ...(amountMinor === undefined ? {} : { amountMinor }),
     ...(order.amount?.currency ? { currency: order.amount.currency } : {}),
     ...(paidAt === undefined ? {} : { paidAt }),
+    ...(order.trade_state === 'REFUND' ? { hasRefund: true } : {}),
   }
 }
 

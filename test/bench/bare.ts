@@ -1,51 +1,28 @@
 import { z } from 'zod'
-import { strategies } from '#channel/strategies'
-import { newChannelAccountId } from '#domain/id'
-import type { KeyPurpose } from '#domain/key'
-import { Secret } from '#domain/secret'
-import { APPID, MCHID } from '../support/platform.ts'
-import { keysSchema, readSet } from './callback-set.ts'
+import { readSet } from './callback-set.ts'
+import { makeChannel, withSecrets } from './channel.ts'
 import { answer, readArgument } from './child.ts'
+import { VENDOR_URL, accountSchema } from './vendor/vendor.ts'
 
 // Verifies and reads the callbacks in a bare loop: what one core can do without HTTP.
 
-const { keys, now, path, warmUp } = readArgument(
+const { account, now, path, warmUp } = readArgument(
   z.object({
-    keys: keysSchema,
+    account: accountSchema,
     now: z.coerce.date(),
     path: z.string(),
     warmUp: z.number(),
   }),
 )
 
-const account = newChannelAccountId()
-const strategy = strategies['wechat-pay']
-if (strategy === undefined) throw new Error('no strategy wechat-pay')
-const channel = strategy.create(
-  {
-    id: account,
-    strategy: 'wechat-pay',
-    settings: { mchid: MCHID, appid: APPID, base_url: 'http://127.0.0.1:1' },
-    keys: [
-      key('merchant_private', keys.merchant.certificateSerial, keys.merchant.privateKeyPem),
-      key('vendor_public', keys.vendor.publicKeyId, keys.vendor.publicKeyPem),
-      key('symmetric', 'current', keys.merchant.apiV3Key),
-    ],
-  },
-  {
-    clock: { now: () => now },
-    fetch: (url, init) => fetch(url, init),
-    localHosts: ['127.0.0.1:1'],
-    newNonce: () => '',
-  },
-)
-
-function key(purpose: KeyPurpose, serial: string, text: string) {
-  return { purpose, serial, value: new Secret(text) }
-}
+const { id, channel } = makeChannel(withSecrets(account), {
+  clock: { now: () => now },
+  fetch: (url, init) => fetch(url, init),
+  localHosts: [new URL(VENDOR_URL).host],
+})
 
 const callbacks = (await readSet(path)).map(({ headers, body }) => ({
-  account,
+  account: id,
   headers: Object.fromEntries(new Headers(headers)),
   body: new TextEncoder().encode(body),
 }))

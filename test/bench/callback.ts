@@ -3,14 +3,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { assert } from '#domain/assert'
-import { makeWechatPayKeys } from '../emulator/wechat-pay/keys.ts'
-import type { WechatPayKeys } from '../emulator/wechat-pay/keys.ts'
 import { startDurableCluster } from '../support/cluster.ts'
 import { signSet } from './callback-set.ts'
+import { withSecrets } from './channel.ts'
 import { runChild, startChild } from './child.ts'
 import { makeDatabase } from './database.ts'
+import { median, rounded } from './figure.ts'
+import { findVendor } from './vendor/table.ts'
+import { VENDOR_URL } from './vendor/vendor.ts'
+import type { BenchAccount } from './vendor/vendor.ts'
 
 export interface CallbackOptions {
+  /** The name of the channel. */
+  readonly vendor: string
   readonly count: number
   readonly rounds: number
   /** The moment of every signature, and the gateway's clock. */
@@ -20,7 +25,7 @@ export interface CallbackOptions {
 
 interface Bench {
   readonly server: string
-  readonly keys: WechatPayKeys
+  readonly account: BenchAccount
   readonly now: Date
   readonly path: string
   readonly warmUp: number
@@ -46,27 +51,28 @@ export async function benchCallback(options: CallbackOptions) {
   const directory = await mkdtemp(join(tmpdir(), 'pingzhang-bench-'))
   const cluster = await startDurableCluster()
   try {
-    const { now, count, say } = options
-    const keys = await makeWechatPayKeys()
-    const path = await signSet(directory, keys, now, count)
+    const { vendor, now, count, say } = options
+    const { keys, account } = await findVendor(vendor).open(now)
+    const path = await signSet(directory, { vendor, keys, now, count })
     const warmUp = Math.min(WARM_UP_MAX, Math.floor(count / 10))
-    say(`signed ${count} callbacks`)
-    return await measure({ server: cluster.url, keys, now, path, warmUp }, options)
+    say(`${vendor}: signed ${count} callbacks`)
+    return await measure({ server: cluster.url, account, now, path, warmUp }, options)
   } finally {
     await cluster.remove()
     await rm(directory, { recursive: true, force: true })
   }
 }
 
-async function measure(bench: Bench, { rounds, say }: CallbackOptions) {
+async function measure(bench: Bench, { vendor, count, rounds, say }: CallbackOptions) {
   const found: Figures[] = []
   for (let round = 1; round <= rounds; round += 1) {
     const figures = await runRound(bench)
-    say(`round ${round}: ${JSON.stringify(figures)}`)
+    say(`${vendor}, round ${round}: ${JSON.stringify(figures)}`)
     found.push(figures)
   }
   const of = (name: keyof Figures): number => median(found.map((figures) => figures[name]))
   return {
+    callbacks: count,
     stored_per_second: Math.round(of('stored')),
     verify_only_per_second: Math.round(of('verifyOnly')),
     one_by_one_per_second: Math.round(of('oneByOne')),
@@ -101,9 +107,10 @@ async function runRound(bench: Bench) {
 
 /** One gateway on one new database under one load. At a given rate its latency is what counts. */
 async function runPhase(bench: Bench, mode: Mode, rate?: number) {
-  const { server, keys, now, path } = bench
-  const database = await makeDatabase(server, keys)
-  const gateway = startChild('gateway.ts', { mode, databaseUrl: database.url, now })
+  const { server, now, path } = bench
+  const database = await makeDatabase(server, withSecrets(bench.account))
+  const localHosts = [new URL(VENDOR_URL).host]
+  const gateway = startChild('gateway.ts', { mode, databaseUrl: database.url, now, localHosts })
   try {
     const { url } = await gateway.next(z.object({ url: z.string() }))
     const { account } = database
@@ -125,10 +132,3 @@ async function runPhase(bench: Bench, mode: Mode, rate?: number) {
     await database.drop()
   }
 }
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((left, right) => left - right)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
-
-const rounded = (value: number): number => Math.round(value * 100) / 100

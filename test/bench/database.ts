@@ -2,32 +2,34 @@ import { Client } from 'pg'
 import { openDatabase, workerDatabase } from '#db/database'
 import { addMerchant } from '#db/merchant'
 import { migrate } from '#db/migrate'
-import type { ChannelAccountId } from '#domain/id'
-import type { WechatPayKeys } from '../emulator/wechat-pay/keys.ts'
-import { addWechatPay } from '../support/platform.ts'
+import type { ChannelAccountId, MerchantId } from '#domain/id'
 import { databaseUrl } from '../support/postgres.ts'
+import { addTill } from '../support/till.ts'
+import type { KeyedAccount } from './channel.ts'
 
 /** A new database with one account, for one phase. */
 export interface PhaseDatabase {
   readonly url: string
+  readonly merchantId: MerchantId
   readonly account: ChannelAccountId
   countNotifications(): Promise<number>
   drop(): Promise<void>
 }
 
-export async function makeDatabase(server: string, keys: WechatPayKeys): Promise<PhaseDatabase> {
+export async function makeDatabase(server: string, keyed: KeyedAccount): Promise<PhaseDatabase> {
   const name = `bench_${crypto.randomUUID().replaceAll('-', '')}`
   await query(server, `create database ${name}`)
   const url = databaseUrl(server, name)
   await migrate(url)
   const db = openDatabase(url, workerDatabase, () => undefined)
   const merchantId = await addMerchant(db, 'Benchmark')
-  const account = await addWechatPay(db, merchantId, keys, 'http://127.0.0.1:1', 'WeChat Pay')
+  const account = await addTill(db, merchantId, keyed)
   await db.destroy()
   // No phase pays for the pages that another one left dirty.
   await query(server, 'checkpoint')
   return {
     url,
+    merchantId,
     account,
     async countNotifications() {
       const rows = await query(url, 'select count(*)::int as count from pingzhang.notification')

@@ -1,6 +1,7 @@
 import pino from 'pino'
 import { z } from 'zod'
 import { storeNotifications } from '#db/notification'
+import { systemClock } from '#domain/time'
 import { startGateway } from '#gateway/start'
 import type { GatewayOptions } from '#gateway/start'
 import { testSealKey } from '../support/platform.ts'
@@ -27,11 +28,13 @@ const ways = {
 const COMPENSATION_SECONDS = 60
 const MEBIBYTE = 1024 * 1024
 
-const { mode, databaseUrl, now } = readArgument(
+const { mode, databaseUrl, now, localHosts } = readArgument(
   z.object({
     mode: z.enum(['stored', 'verify_only', 'one_by_one']),
     databaseUrl: z.string(),
-    now: z.coerce.date(),
+    /** The moment at which its clock stands. */
+    now: z.coerce.date().optional(),
+    localHosts: z.array(z.string()),
   }),
 )
 
@@ -41,10 +44,10 @@ const gateway = await startGateway({
   publicUrl: 'http://127.0.0.1',
   hostname: '127.0.0.1',
   port: 0,
-  localHosts: ['127.0.0.1:1'],
+  localHosts,
   compensationSeconds: COMPENSATION_SECONDS,
   // The callbacks were signed then, and a callback may be five minutes old.
-  clock: { now: () => now },
+  clock: now === undefined ? systemClock : { now: () => now },
   log: pino({ level: 'error' }, pino.destination(2)),
   requireDurable: true,
   ...ways[mode],

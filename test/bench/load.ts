@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { readSet } from './callback-set.ts'
-import type { Callback } from './callback-set.ts'
 import { answer, readArgument } from './child.ts'
 import { connect } from './connection.ts'
 import type { Connection } from './connection.ts'
+import type { Callback } from './vendor/vendor.ts'
 
 // The load generator. It ends by itself: with the set, or with its seconds.
 

@@ -25,6 +25,11 @@ test.each([
   [['channel'], /a command is missing/],
   [['channel', 'list', 'more'], /too many arguments/],
   [['channel', 'enable', 'x'], /no account id/],
+  [['case', 'show', 'x'], /no case id/],
+  [['case', 'resolve', 'x', '--decision', 'accept'], /--reason/],
+  [['refund', 'retry', 'x', '--reason', 'y'], /no refund id/],
+  [['merchant', 'policy', 'x', 'keep'], /Allowed choices are revive, refund, ask/],
+  [['audit'], /a command is missing/],
   [['chanel'], /unknown command/],
   [[], /a command is missing/],
 ])('refuses %j in one line, with exit code 2', async (words, message) => {

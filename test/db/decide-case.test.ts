@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:tes
 import { applyNotifications } from '#db/apply-notification'
 import { closeAttempt, wantOrderClosed } from '#db/close-payment'
 import { findPayment } from '#db/payment'
+import { beginGrant, refuseGrant } from '#db/points'
 import { assert } from '#domain/assert'
 import { decisionsFor } from '#domain/case'
 import type { CaseDecision } from '#domain/case'
@@ -210,5 +211,24 @@ test('OR-04 news of an unknown payment is judged anew when its payment has turne
   expect(await desk.jobs('order-status', id)).toBe(2)
   await applyNotifications(desk.db, desk.deps, desk.merchantId, [id])
   expect(await desk.orderState(orderId)).toBe('paid')
+  await expectSound()
+})
+
+test('points that were refused are asked for again under the same key', async () => {
+  const counter = await desk.order(2000)
+  await desk.pay(counter.first)
+  const { id } = await desk.db
+    .selectFrom('points_grant')
+    .select('id')
+    .where('order_id', '=', counter.orderId)
+    .executeTakeFirstOrThrow()
+  const grant = await beginGrant(desk.db, desk.merchantId, id, new Date())
+  assert(grant !== undefined, 'the grant is to be sent')
+  await refuseGrant(desk.db, grant, 'other values are stored')
+  expect(await operator.resolve(grant.id, 'retry')).toEqual({ grant: grant.id, points: '20' })
+  expect(await desk.points(counter.orderId)).toEqual([
+    { kind: 'grant', state: 'pending', points: 20n },
+  ])
+  expect(await desk.jobs('points-award', grant.id)).toBe(2)
   await expectSound()
 })

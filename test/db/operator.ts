@@ -1,12 +1,14 @@
 import { applyNotifications } from '#db/apply-notification'
 import { decideCase } from '#db/decide-case'
 import type { DecisionOutcome } from '#db/decide-case'
+import type { RefundRow } from '#db/refund'
 import { assert } from '#domain/assert'
 import type { CaseDecision } from '#domain/case'
 import type { CaseId, NotificationId, PaymentId } from '#domain/id'
 import { factsOf } from '../flow/batch.ts'
 import type { Sale } from '../flow/crash/sale.ts'
-import type { Desk } from './desk.ts'
+import { refundFactsOf } from './desk.ts'
+import type { Counter, Desk } from './desk.ts'
 
 /** A person at the desk, who decides cases. */
 export interface Operator {
@@ -94,4 +96,17 @@ export async function notificationState(desk: Desk, id: NotificationId): Promise
     .where('id', '=', id)
     .executeTakeFirstOrThrow()
   return row.state
+}
+
+/** A refund of a paid order that the vendor has refused, or cannot pay out. */
+export async function refundThatIs(
+  desk: Desk,
+  state: 'refused' | 'abnormal',
+): Promise<Counter & { readonly refund: RefundRow }> {
+  const counter = await desk.order(2000)
+  await desk.pay(counter.first)
+  const refund = await desk.refund(counter.first, 900n)
+  await desk.hear(refundFactsOf(counter.first, refund, 'accepted'))
+  await desk.hear(refundFactsOf(counter.first, refund, state))
+  return { ...counter, refund }
 }

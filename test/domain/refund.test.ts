@@ -101,6 +101,23 @@ describe('decideRefund', () => {
   ])('a refund that is not ours and is %s: %s', (refundState, kind) => {
     expect(decideRefund({ ...withFacts({ refundState }), refund: undefined }).kind).toBe(kind)
   })
+
+  test('a refund that is not ours and lacks its amount is asked about by its number, as long as one can', () => {
+    const { amountMinor: _, refundNumber: __, ...nameless } = facts
+    const named = { ...nameless, refundNumber: 'HZ01' }
+    const foreign = { ...input, facts: named, refund: undefined }
+    expect(decideRefund({ ...foreign, canAsk: true })).toEqual({
+      kind: 'ask_refund',
+      paymentNumber: 'p1',
+      refundNumber: 'HZ01',
+    })
+    const missing = { kind: 'quarantine', reason: 'refund_amount_missing' } as const
+    expect(decideRefund(foreign)).toEqual(missing)
+    expect(decideRefund({ ...foreign, facts: nameless, canAsk: true })).toEqual(missing)
+    // Ours needs no amount in the message, and one with an amount no question.
+    expect(decideRefund({ ...input, facts: named, canAsk: true }).kind).toBe('move')
+    expect(decideRefund({ ...foreign, facts, canAsk: true }).kind).toBe('foreign')
+  })
 })
 
 describe('refundPath', () => {

@@ -30,6 +30,8 @@ export async function makeWorker(databaseUrl: string, platform: Platform): Promi
   const boss = await openQueues(databaseUrl, () => undefined)
   const deps: WorkerDeps = {
     db: platform.db,
+    billDb: platform.db,
+    databaseUrl,
     clock: systemClock,
     log: log.log,
     jobs: jobsOf(boss),
@@ -41,7 +43,7 @@ export async function makeWorker(databaseUrl: string, platform: Platform): Promi
       newNonce: () => crypto.randomUUID().replaceAll('-', ''),
     }),
     sealKey: testSealKey(),
-    points: createPointsClient(platform.points.url),
+    points: createPointsClient({ baseUrl: platform.points.url, clock: systemClock }),
     queryLimit: createQueryLimit(systemClock),
     events: createEventClient({
       clock: systemClock,

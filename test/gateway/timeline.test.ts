@@ -21,7 +21,11 @@ const timeline = z.object({
       at: z.iso.datetime(),
       kind: z.string(),
       subject: z.string().nullable(),
-      content: z.looseObject({}),
+      content: z.looseObject({
+        from: z.string().nullish(),
+        to: z.string().optional(),
+        state: z.string().optional(),
+      }),
     }),
   ),
 })
@@ -88,9 +92,9 @@ async function story(): Promise<string[]> {
   return data.map(({ kind, subject, content }) => {
     if (kind === 'state') {
       const table = (subject ?? '').split(' ')[0]
-      return `${table} ${String(content['from'] ?? 'none')} > ${String(content['to'])}`
+      return `${table} ${content.from ?? 'none'} > ${content.to}`
     }
-    return kind === 'callback' ? `callback ${String(content['state'])}` : kind
+    return kind === 'callback' ? `callback ${content.state}` : kind
   })
 }
 
@@ -152,7 +156,7 @@ describe('the timeline of a payment', () => {
     expect(created?.content).toMatchObject({ method: 'POST', status: 200 })
     expect(JSON.stringify(created?.content['requestBody'])).toContain(payment)
     const paid = data.find(
-      ({ subject, content }) => subject === `payment ${payment}` && content['to'] === 'paid',
+      ({ subject, content }) => subject === `payment ${payment}` && content.to === 'paid',
     )
     expect(paid?.content).toEqual({ from: 'pending', to: 'paid', witness: 'query' })
     expect(data.find(({ kind }) => kind === 'refund')?.subject).toBe(refund)

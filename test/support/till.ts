@@ -241,7 +241,7 @@ export const TILLS: Readonly<Record<string, OpenTills>> = {
 export async function addTill(
   db: Db,
   merchantId: MerchantId,
-  { strategy: name, settings, keys }: Till,
+  { strategy: name, settings, keys }: Pick<Till, 'strategy' | 'settings' | 'keys'>,
 ): Promise<ChannelAccountId> {
   const strategy = strategies[name]
   assert(strategy !== undefined, `expected a strategy, found none: ${name}`)

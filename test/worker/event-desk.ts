@@ -1,10 +1,11 @@
 import { sql } from 'kysely'
 import { createRegistry } from '#channel/registry'
 import { strategies } from '#channel/strategies'
-import { addEndpoint } from '#db/event-endpoint'
+import { addEndpoint, findEndpoints, removeEndpoint } from '#db/event-endpoint'
 import type { DeliveryRow, EventRow } from '#db/event-list'
 import { sweep } from '#db/sweep'
 import { assert } from '#domain/assert'
+import { eventIdFrom } from '#domain/id'
 import type { DeliveryId, EndpointId } from '#domain/id'
 import type { CompensationJob, MerchantEventJob } from '#domain/job'
 import { addMs } from '#domain/time'
@@ -13,7 +14,7 @@ import { createEventClient } from '#worker/event-client'
 import { createEventPool } from '#worker/event-pool'
 import { runCompensation } from '#worker/job/compensation'
 import { runMerchantEvent } from '#worker/job/merchant-event'
-import { createPointsClient } from '#worker/points-client'
+import type { PointsClient } from '#worker/points-client'
 import { createQueryLimit } from '#worker/query-limit'
 import { openDesk } from '../db/desk.ts'
 import type { Desk } from '../db/desk.ts'
@@ -53,6 +54,14 @@ export interface EventDesk extends Desk {
   sweepOnce(): Promise<number>
   /** Loses every job of every queue. */
   loseJobs(): Promise<void>
+  /** Takes all addresses away and forgets what was: for the next test. */
+  reset(): Promise<void>
+}
+
+/** Points are another test's matter. */
+const GENEROUS: PointsClient = {
+  restsUntil: () => undefined,
+  send: () => Promise.resolve({ kind: 'done' }),
 }
 
 export interface Listener {
@@ -70,6 +79,7 @@ export async function openEventDesk(
   const clock = standingClock()
   const localHosts: string[] = []
   const merchants: Merchant[] = []
+  let firstEvent = eventIdFrom(new Date())
   const log = keepLog()
   const failures: unknown[] = []
   const worker: WorkerDeps = {
@@ -85,7 +95,7 @@ export async function openEventDesk(
       newNonce: () => crypto.randomUUID(),
     }),
     sealKey: testSealKey(),
-    points: createPointsClient('http://127.0.0.1:9'),
+    points: GENEROUS,
     queryLimit: createQueryLimit(clock),
     events: createEventClient({
       clock,
@@ -101,7 +111,11 @@ export async function openEventDesk(
   }
 
   const deliveries = (endpoint?: EndpointId): Promise<readonly DeliveryRow[]> => {
-    const all = db.selectFrom('event_delivery').selectAll().where('merchant_id', '=', merchantId)
+    const all = db
+      .selectFrom('event_delivery')
+      .selectAll()
+      .where('merchant_id', '=', merchantId)
+      .where('event_id', '>=', firstEvent)
     const some = endpoint === undefined ? all : all.where('endpoint_id', '=', endpoint)
     return some.orderBy('id').execute()
   }
@@ -132,6 +146,7 @@ export async function openEventDesk(
         .selectFrom('merchant_event')
         .selectAll()
         .where('merchant_id', '=', merchantId)
+        .where('id', '>=', firstEvent)
         .orderBy('id')
         .execute(),
     async listen() {
@@ -152,6 +167,18 @@ export async function openEventDesk(
       return counts.events
     },
     loseJobs: () => loseJobs(desk),
+    async reset() {
+      for (const merchant of merchants.splice(0)) await merchant.stop()
+      await worker.eventPool.idle()
+      for (const { id } of await findEndpoints(db, merchantId)) {
+        await removeEndpoint(db, merchantId, id)
+      }
+      await loseJobs(desk)
+      clock.set(addMs(new Date(), 1000))
+      // Ids of the same millisecond are of one test or the other.
+      await Bun.sleep(2)
+      firstEvent = eventIdFrom(new Date())
+    },
     async stop() {
       for (const merchant of merchants) await merchant.stop()
       await worker.eventPool.drain()

@@ -1,6 +1,7 @@
 import { findOverdueGrants, findUnappliedNotifications, repairGrants } from '#db/compensation'
-import type { CompensationJob, RefundJob } from '#domain/job'
+import type { CompensationJob, PointsAwardJob, RefundJob } from '#domain/job'
 import { addMs } from '#domain/time'
+import { TryAgain } from '../deps.ts'
 import type { WorkerDeps } from '../deps.ts'
 import { runMerchantEvent } from './merchant-event.ts'
 import { runOrderStatus } from './order-status.ts'
@@ -26,11 +27,25 @@ export async function runCompensation(
   await repairGrants(deps.db, deps.jobs, merchantId, job.paymentIds ?? [])
   const overdueSince = addMs(deps.clock.now(), -deps.retrySeconds * MS_PER_SECOND)
   const grants = await findOverdueGrants(deps.db, job, overdueSince)
-  for (const grantId of grants) await runPointsAward(deps, { merchantId, grantId }, signal)
+  for (const grantId of grants) await awardApart(deps, { merchantId, grantId }, signal)
   for (const deliveryId of job.deliveryIds ?? []) {
     await runMerchantEvent(deps, { merchantId, deliveryId })
   }
   for (const refundId of job.refundIds ?? []) await wakeRefund(deps, { merchantId, refundId })
+}
+
+/** One grant that cannot be given keeps no other from being given: its row is due again. */
+async function awardApart(
+  deps: WorkerDeps,
+  job: PointsAwardJob,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await runPointsAward(deps, job, signal)
+  } catch (error) {
+    if (!(error instanceof TryAgain)) throw error
+    deps.log.warn({ grant: job.grantId, error: error.message }, 'points wait for the next sweep')
+  }
 }
 
 /** Never sent: send. Sent or accepted: ask. The two are never mixed up (RF-07). */

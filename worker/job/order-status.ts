@@ -1,9 +1,10 @@
 import { applyNotifications } from '#db/apply-notification'
-import { applyRefundNotification, findRefundNews } from '#db/apply-refund-notification'
+import { findRefundNews } from '#db/apply-refund-notification'
 import { CONFIRM_PAYMENTS_MAX, PlanChanged } from '#db/confirm-payment'
 import type { OrderStatusJob } from '#domain/job'
 import type { NotificationId } from '#domain/id'
 import type { WorkerDeps } from '../deps.ts'
+import { applyRefundNews } from '../refund-news.ts'
 
 /** Serialisation failure, deadlock, lock time-out, unique violation: the same work may succeed now. */
 const RERUN_CODES = new Set(['40001', '40P01', '55P03', '23505'])
@@ -20,13 +21,12 @@ export async function runOrderStatus(deps: WorkerDeps, job: OrderStatusJob): Pro
       await apply(deps, job, ids)
     } catch (error) {
       if (ids.length === 1 && !isRerun(error)) throw error
-      await applyApart(deps, job, ids)
+      await eachApart(ids, (id) => apply(deps, job, [id]))
     }
   }
   // After the payments: news of both may have come together.
-  for (const id of await findRefundNews(deps.db, job.merchantId, job.notificationIds)) {
-    await applyRefundNotification(deps.db, deps, job.merchantId, id)
-  }
+  const news = await findRefundNews(deps.db, job.merchantId, job.notificationIds)
+  await eachApart(news, (id) => applyRefundNews(deps, job.merchantId, id))
 }
 
 /** What is quarantined has a case; the line is for whoever is to be woken by it. */
@@ -48,15 +48,15 @@ async function apply(
   }
 }
 
-async function applyApart(
-  deps: WorkerDeps,
-  job: OrderStatusJob,
+/** One that fails costs only itself; the first error is thrown when all had their turn. */
+async function eachApart(
   ids: readonly NotificationId[],
+  work: (id: NotificationId) => Promise<unknown>,
 ): Promise<void> {
   const errors: unknown[] = []
   for (const id of ids) {
     try {
-      await apply(deps, job, [id])
+      await work(id)
     } catch (error) {
       errors.push(error)
     }

@@ -141,16 +141,20 @@ describe('a payment’s notification', () => {
 
 describe('news of refunds', () => {
   test.each([
-    ['TRADE_SUCCESS', { refund_fee: '0.01' }, 'other'],
+    ['TRADE_SUCCESS', { refund_fee: '0.01' }, 'refund'],
     ['TRADE_SUCCESS', { refund_fee: '0.00' }, 'payment'],
     ['TRADE_SUCCESS', { refund_fee: '0' }, 'payment'],
     ['TRADE_SUCCESS', { refund_fee: '0.00', gmt_refund: '2026-01-31 23:59:59.123' }, 'payment'],
     ['TRADE_SUCCESS', { refund_fee: '' }, 'payment'],
-    ['TRADE_SUCCESS', { refund_fee: '', gmt_refund: '2026-01-31 23:59:59.123' }, 'other'],
-    ['TRADE_SUCCESS', { refund_fee: 'x' }, 'other'],
-    ['TRADE_SUCCESS', { refund_status: 'REFUND_SUCCESS' }, 'other'],
-    ['TRADE_CLOSED', { refund_fee: '88.88' }, 'other'],
-    ['TRADE_FINISHED', { refund_fee: '1.00' }, 'other'],
+    ['TRADE_SUCCESS', { refund_fee: '', gmt_refund: '2026-01-31 23:59:59.123' }, 'refund'],
+    ['TRADE_SUCCESS', { refund_fee: 'x' }, 'refund'],
+    ['TRADE_SUCCESS', { refund_status: 'REFUND_SUCCESS' }, 'refund'],
+    ['TRADE_SUCCESS', { refund_fee: '', out_biz_no: 'HZ01' }, 'refund'],
+    ['TRADE_CLOSED', { refund_fee: '88.88' }, 'refund'],
+    // The sum of earlier refunds: the news is that the window is over.
+    ['TRADE_FINISHED', { refund_fee: '1.00' }, 'payment'],
+    ['TRADE_FINISHED', { refund_fee: '1.00', out_biz_no: 'HZ01' }, 'refund'],
+    ['TRADE_SUCCESS', { dback_status: 'S', out_request_no: 'HZ01' }, 'other'],
   ])('alipay checklist 49: %s with %p is news of kind %s', async (status, changes, kind) => {
     const facts = await factsOf({ trade_status: status, ...changes })
     expect(facts).toMatchObject({ kind, paymentNumber: paymentId })
@@ -162,8 +166,8 @@ describe('news of refunds', () => {
       vendorState: 'success',
     })
     expect(await factsOf({ trade_status: 'TRADE_CLOSED', refund_fee: '88.88' })).toMatchObject({
-      kind: 'other',
-      eventType: 'refund TRADE_CLOSED',
+      kind: 'refund',
+      refundState: 'succeeded',
     })
   })
 })

@@ -5,8 +5,10 @@ import type {
   AccountParts,
   ContractVendor,
   Heard,
+  SignedCallback,
   Signer,
   Told,
+  ToldRefund,
   Voice,
 } from '../contract/vendor.ts'
 import {
@@ -85,6 +87,44 @@ const createdNode = (told: Told) => ({
     : { trade_no: told.channelPaymentId }),
 })
 
+/** Alipay dossier, section 5.1: what a call did is `fund_change`, and `refund_fee` is a sum. */
+const refundedNode = ({ payment, state }: ToldRefund) => ({
+  code: '10000',
+  msg: 'Success',
+  trade_no: payment.channelPaymentId,
+  out_trade_no: payment.paymentId,
+  buyer_logon_id: BUYER_LOGON_ID,
+  buyer_user_id: BUYER_ID,
+  fund_change: state === 'REFUND_SUCCESS' ? 'Y' : 'N',
+  refund_fee: '999.99',
+})
+
+/** Alipay dossier, section 5.2. */
+const queriedNode = ({ payment, refundId, amountText, state }: ToldRefund) => ({
+  code: '10000',
+  msg: 'Success',
+  trade_no: payment.channelPaymentId,
+  out_trade_no: payment.paymentId,
+  out_request_no: refundId,
+  total_amount: '999.99',
+  refund_amount: amountText,
+  refund_status: state,
+  gmt_refund_pay: '2026-01-31 23:59:58',
+})
+
+/** Alipay dossier, section 4.3: of an asynchronous refund, which names its state. */
+const refundNoticeFields = ({ payment, refundId, amountText, state }: ToldRefund): Fields => ({
+  ...noticeFields(payment),
+  notify_id: `ntf${refundId}${state}`,
+  out_request_no: refundId,
+  refund_fee: '999.99',
+  gmt_refund: '2026-01-31 23:59:58.123',
+  refund_amount: amountText,
+  refund_status: state,
+})
+
+const isRefundQuery = (heard: Heard): boolean => nameIn(heard).includes('fastpay_refund_query')
+
 const nameIn = ({ url }: Heard): string => nodeName(new URL(url).searchParams.get('method') ?? '')
 
 const orderIn = ({ body }: Heard): string => new URLSearchParams(body).get('biz_content') ?? ''
@@ -95,17 +135,32 @@ const voice = (signer: Signer): Voice => {
     answer(nameIn(heard), JSON.stringify(node), { pem })
   const refuse = (heard: Heard, subCode: string): Response =>
     answer(nameIn(heard), failure('40004', subCode), { pem })
+  const notice = (fields: Fields): SignedCallback => ({
+    headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' },
+    body: Buffer.from(signedBody(fields, pem)),
+  })
+  const absentRefund = (heard: Heard): Response => say(heard, { code: '10000', msg: 'Success' })
   return {
-    callback: (told) => ({
-      headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' },
-      body: Buffer.from(signedBody(noticeFields(told), pem)),
-    }),
+    callback: (told) => notice(noticeFields(told)),
     created: (heard, told) => say(heard, createdNode(told)),
     refused: (heard) => refuse(heard, 'ACQ.SELLER_BEEN_BLOCKED'),
     found: (heard, told) => say(heard, foundNode(told)),
     absent: (heard) => refuse(heard, 'ACQ.TRADE_NOT_EXIST'),
     closed: (heard) => say(heard, { code: '10000', msg: 'Success', ...JSON.parse(orderIn(heard)) }),
     closeRefused: (heard) => refuse(heard, 'ACQ.TRADE_STATUS_ERROR'),
+    refund: {
+      answered: (heard, refund) => say(heard, refundedNode(refund)),
+      // Before a refusal is believed, the refund is asked about.
+      refused: (heard) =>
+        isRefundQuery(heard)
+          ? absentRefund(heard)
+          : refuse(heard, 'ACQ.REFUND_AMT_NOT_EQUAL_TOTAL'),
+      notExecuted: (heard) => refuse(heard, 'ACQ.SELLER_BALANCE_NOT_ENOUGH'),
+      unknownCode: (heard) => refuse(heard, 'ACQ.MELTED'),
+      found: (heard, refund) => say(heard, queriedNode(refund)),
+      absent: absentRefund,
+      callback: (refund) => notice(refundNoticeFields(refund)),
+    },
     back(told) {
       const fields: Fields = {
         charset: 'utf-8',
@@ -181,6 +236,19 @@ const vendor: ContractVendor = {
   ],
   channelPaymentId,
   payerMarks: [BUYER_ID, BUYER_LOGON_ID],
+  refund: {
+    states: [
+      { state: 'REFUND_SUCCESS', means: 'succeeded' },
+      { state: 'REFUND_PROCESSING', means: 'accepted', only: ['found', 'callback'] },
+      { state: 'REFUND_FAIL', means: 'refused', only: ['found', 'callback'] },
+    ],
+    doneState: 'REFUND_SUCCESS',
+    unknownState: 'REFUND_MELTED',
+    amountToldIn: ['found', 'callback'],
+    amountIn: (heard) => /"refund_amount":"([^"]*)"/.exec(orderIn(heard))?.[1] ?? '',
+    // The vendor has no number of its own for a refund.
+    channelRefundId: '',
+  },
 }
 
 describeContract(vendor)

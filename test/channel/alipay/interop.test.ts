@@ -8,6 +8,8 @@ import { assert } from '#domain/assert'
 import certificates from '../../fixture/alipay/certificate.json'
 import derived from '../../fixture/alipay/derived.json'
 import published from '../../fixture/alipay/published.json'
+import fixture from '../../fixture/alipay/refund.json'
+import { partOf, refundId, refundRequest } from './refund-support.ts'
 import {
   appId,
   contentOf,
@@ -24,6 +26,7 @@ import {
 } from './support.ts'
 import type { Fields } from './support.ts'
 import { create, done, paymentOf, refusal, startVendor } from './vendor.ts'
+import type { Heard } from './vendor.ts'
 
 /** The vendor's own client, as our merchant; its Alipay public key is the test vendor's. */
 const theirs = (options: Readonly<Record<string, unknown>> = {}): AlipaySdk =>
@@ -45,6 +48,9 @@ function isOurs(fields: Fields): boolean {
   assert(key !== undefined, 'K-D is a pair')
   return verify(key, Buffer.from(requestText(fields)), fields['sign'] ?? '')
 }
+
+const contentIn = (heard: Heard | undefined): unknown =>
+  JSON.parse(heard?.body['biz_content'] ?? '')
 
 const order = { out_trade_no: paymentId, total_amount: '88.88', subject: '测试 商品+A' }
 
@@ -79,6 +85,36 @@ describe('alipay-sdk signs what we verify', () => {
     expect(isOurs({ ...heard?.query, ...heard?.body })).toBe(true)
     const outcome = await vendor.channel.queryPayment(reference, vendor.record)
     expect(outcome).toMatchObject({ kind: 'found', facts: { vendorState: 'success' } })
+  })
+
+  test('a refund and its query are what alipay-sdk sends, and it verifies what we verify', async () => {
+    const [refunded] = fixture.refunded
+    const [queried] = fixture.queried
+    const replies = [refunded?.node, queried?.node].map((node) => done({ ...node }))
+    await using vendor = startVendor([...replies, ...replies])
+    const sdk = theirs({ gateway: `http://${vendor.host}/gateway.do` })
+    const named = { outTradeNo: paymentId, outRequestNo: refundId }
+    const result = await sdk.exec('alipay.trade.refund', {
+      bizContent: { ...named, refundAmount: '30.05', refundReason: '退货' },
+    })
+    expect(result).toMatchObject({ code: '10000', fundChange: 'Y', refundFee: '60.10' })
+    const asked = await sdk.exec('alipay.trade.fastpay.refund.query', {
+      bizContent: { ...named, queryOptions: ['gmt_refund_pay'] },
+    })
+    expect(asked).toMatchObject({ refundStatus: 'REFUND_SUCCESS', refundAmount: '30.05' })
+    const part = partOf(vendor)
+    const outcome = await part.submit(refundRequest, vendor.record)
+    expect(outcome).toMatchObject({ kind: 'answered', facts: { refundState: 'succeeded' } })
+    expect(await part.query(refundRequest, vendor.record)).toMatchObject({
+      kind: 'found',
+      facts: { refundState: 'succeeded', amountMinor: 3005n },
+    })
+    const [theirRefund, theirQuery, ourRefund, ourQuery] = vendor.heard
+    expect(contentIn(ourRefund)).toEqual(contentIn(theirRefund))
+    expect(contentIn(ourQuery)).toEqual(contentIn(theirQuery))
+    for (const heard of [ourRefund, ourQuery]) {
+      expect(verifier.checkNotifySignV2({ ...heard?.query, ...heard?.body })).toBe(true)
+    }
   })
 
   test('a message in the role of the vendor', async () => {

@@ -11,6 +11,7 @@ import type {
   Voice,
 } from '../contract/vendor.ts'
 import {
+  PAYMENT_FIELD,
   PRODUCTS,
   app,
   liveSecret,
@@ -93,7 +94,7 @@ const heldRefund = ({ refundId, state, channelRefundId, payment }: ToldRefund) =
     status,
     succeed: status === 'succeeded',
     failure_code: code,
-    charge: payment.channelPaymentId,
+    [PAYMENT_FIELD]: payment.channelPaymentId,
     charge_order_no: payment.paymentId,
     metadata: { pingzhang_refund: refundId },
   })

@@ -4,6 +4,7 @@ import { assert } from '#domain/assert'
 import { cny } from '#domain/money'
 import fixture from '../../fixture/pingpp/refund.json'
 import {
+  PAYMENT_FIELD,
   app,
   paymentId,
   reference,
@@ -109,10 +110,15 @@ const DOUBTS: readonly (readonly [string, Reply])[] = [
   ['no signature', () => Response.json(vendorRefund())],
   ['another refund', () => signed(200, vendorRefund({ metadata: { pingzhang_refund: 'r2' } }))],
   ['a refund of nobody', () => signed(200, vendorRefund({ metadata: [] }))],
-  ['another payment', () => signed(200, vendorRefund({ charge: 'ch_other' }))],
+  ['another payment', () => signed(200, vendorRefund({ [PAYMENT_FIELD]: 'ch_other' }))],
   ['another number', () => signed(200, vendorRefund({ charge_order_no: 'another' }))],
   ['another document', () => signed(200, '{"a":1}')],
   ['a talk with the wallet that broke', () => refusal(402, { code: 'channel_connection_error' })],
+  ['402 of any kind', () => refusal(402)],
+  [
+    'a wallet that refuses the parameters',
+    () => refusal(400, { type: 'channel_error', code: 'request_param_error' }),
+  ],
   ['a code that nobody knows', () => refusal(400, { code: 'moon_is_full' })],
   ['an error of the vendor’s own', () => refusal(400, { type: 'api_error' })],
 ]

@@ -13,6 +13,7 @@ import { cny } from '#domain/money'
 import type { NotificationContent } from '#domain/notification'
 import { Secret } from '#domain/secret'
 import type { Clock } from '#domain/time'
+import refundFixture from '../../fixture/pingpp/refund.json'
 import signing from '../../fixture/pingpp/signing.json'
 
 /** The fixture's armour keeps secret scanners quiet; the key is the sample that every client of the vendor has. */
@@ -223,28 +224,15 @@ export const vendorPayment = (changes: Readonly<Record<string, unknown>> = {}) =
   ...changes,
 })
 
-/** A refund as the vendor holds it (dossier, section 3). */
-export const vendorRefund = (changes: Readonly<Record<string, unknown>> = {}) => ({
-  id: 're_100240816592822384640019',
-  object: 'refund',
-  order_no: '100240816592822384640019',
-  amount: 801,
-  created: signedAt + 60,
-  succeed: true,
-  status: 'succeeded',
-  time_succeed: signedAt + 90,
-  description: '退货',
-  failure_code: null,
-  failure_msg: null,
-  metadata: { pingzhang_refund: refundId },
-  charge: vendorNumber,
-  charge_order_no: paymentId,
-  transaction_no: '2026031450001',
-  extra: {},
-  app,
-  currency: 'cny',
-  ...changes,
-})
+/** What a refund calls the vendor's number of its payment; our names have another word for it. */
+export const PAYMENT_FIELD = 'charge'
+
+/** A refund that is done, as the vendor holds it (dossier, section 3). */
+export const vendorRefund = (changes: Readonly<Record<string, unknown>> = {}) => {
+  const done = refundFixture.states.find(({ means }) => means === 'succeeded')?.refund
+  assert(done !== undefined, 'the fixture has a refund that is done')
+  return { ...done, ...changes }
+}
 
 export const paid = { paid: true, time_paid: signedAt + 5, transaction_no: '2026031422001' }
 

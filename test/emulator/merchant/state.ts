@@ -28,4 +28,3 @@ export function acceptedOf(arrivals: readonly Arrival[]): readonly Arrival[] {
   const good = arrivals.filter(({ mode, judgement }) => mode === 'ok' && judgement === 'genuine')
   return [...new Map(good.toReversed().map((item) => [item.id, item])).values()].toReversed()
 }
-

@@ -1,0 +1,214 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import pg from 'pg'
+import { from as copyFrom } from 'pg-copy-streams'
+import { newBillId } from '#domain/id'
+import type { BillId, MerchantId, VendorMerchantId } from '#domain/id'
+import { keepFile } from './bill-file.ts'
+import type { RawBill } from './bill-file.ts'
+
+/** One line as it is loaded: the shape of the channels, without knowing them. */
+export interface LoadedLine {
+  readonly line: number
+  readonly kind: string
+  readonly paymentNumber: string
+  readonly channelPaymentId: string
+  readonly refundNumber: string
+  readonly channelRefundId: string
+  readonly amountMinor: bigint
+  readonly fee: string
+  readonly rate: string
+  readonly stateText: string
+  readonly at: string
+}
+
+export interface BillToLoad {
+  readonly merchantId: MerchantId
+  readonly vendorMerchantId: VendorMerchantId
+  readonly kind: 'transaction' | 'fund'
+  readonly businessDate: string
+  /** Absent for a day without business. */
+  readonly raw?: RawBill
+  /** Throws when the file is not sound: then nothing is loaded. */
+  readonly lines: AsyncIterable<readonly LoadedLine[]>
+}
+
+export interface LoadedBill {
+  readonly id: BillId
+  readonly lines: number
+  /** The very bytes were loaded before: there is no new revision. */
+  readonly isRepeat: boolean
+}
+
+/**
+ * Loads a bill wholly or not at all: file, lines and totals in one commit (I11).
+ *
+ * COPY has a connection of its own, because it streams. The same bytes again are the bill that is there;
+ * other bytes for the same day are its next revision.
+ */
+export async function loadBill(databaseUrl: string, bill: BillToLoad): Promise<LoadedBill> {
+  return withClient(databaseUrl, async (client) => {
+    // One bill of a day at a time: revisions count up without gaps.
+    await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
+      `bill ${bill.vendorMerchantId} ${bill.kind} ${bill.businessDate}`,
+    ])
+    const digest = bill.raw === undefined ? null : await keepFile(client, bill.raw)
+    const last = await findLast(client, bill)
+    if (last !== undefined && last.digest === digest) {
+      return { id: last.id, lines: last.lines, isRepeat: true }
+    }
+    const id = newBillId()
+    const totals = new Totals()
+    const copy = client.query(copyFrom(COPY))
+    await pipeline(Readable.from(rowsOf(bill, id, totals)), copy)
+    await insertBill(client, { bill, id, digest, revision: (last?.revision ?? 0) + 1, totals })
+    return { id, lines: totals.lines, isRepeat: false }
+  })
+}
+
+/** Keeps a file that is no sound bill, for whoever looks into it. */
+export const keepBroken = (databaseUrl: string, raw: RawBill): Promise<string> =>
+  withClient(databaseUrl, (client) => keepFile(client, raw))
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url, options: '-c search_path=pingzhang' })
+  // A connection that dies between two statements must not end the process; the next statement fails.
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    await client.query('BEGIN')
+    const result = await work(client)
+    await client.query('COMMIT')
+    return result
+  } finally {
+    // Without a COMMIT this is the rollback.
+    await client.end()
+  }
+}
+
+const COPY = `COPY bill_line (merchant_id, bill_id, line, business_date, kind, payment_number,
+  channel_payment_id, refund_number, channel_refund_id, amount, fee, rate, state_text, at) FROM STDIN`
+
+async function* rowsOf(bill: BillToLoad, id: BillId, totals: Totals): AsyncGenerator<string> {
+  const head = `${bill.merchantId}\t${id}\t`
+  for await (const lines of bill.lines) {
+    let text = ''
+    for (const line of lines) {
+      totals.add(line)
+      text += head + rowOf(line, bill.businessDate)
+    }
+    if (text !== '') yield text
+  }
+}
+
+const rowOf = (line: LoadedLine, businessDate: string): string =>
+  `${line.line}\t${businessDate}\t${line.kind}\t${escape(line.paymentNumber)}\t${escape(
+    line.channelPaymentId,
+  )}\t${escape(line.refundNumber)}\t${escape(line.channelRefundId)}\t${line.amountMinor}\t${orNull(
+    line.fee,
+  )}\t${orNull(line.rate)}\t${escape(line.stateText)}\t${orNull(line.at)}\n`
+
+const orNull = (text: string): string => (text === '' ? '\\N' : escape(text))
+
+const NUL = '\u0000'
+const ESCAPES: Readonly<Record<string, string>> = {
+  '\\': '\\\\',
+  '\t': '\\t',
+  '\n': '\\n',
+  '\r': '\\r',
+}
+
+/** PostgreSQL manual, COPY, "Text Format". PostgreSQL holds no NUL. */
+function escape(text: string): string {
+  if (!/[\\\t\n\r]/.test(text) && !text.includes(NUL)) return text
+  return text.replace(/[\\\t\n\r]/g, (char) => ESCAPES[char] ?? char).replaceAll(NUL, '\ufffd')
+}
+
+/** Sums by kind, for the run and for people. */
+class Totals {
+  lines = 0
+  payments = 0
+  paymentAmount = 0n
+  refunds = 0
+  refundAmount = 0n
+  /** In units of 0.00001 yuan, because sums of decimals must stay exact. */
+  fee = 0n
+
+  add(line: LoadedLine): void {
+    this.lines += 1
+    this.fee += feeUnits(line.fee)
+    if (line.kind === 'payment') {
+      this.payments += 1
+      this.paymentAmount += line.amountMinor
+    } else if (line.kind === 'refund') {
+      this.refunds += 1
+      this.refundAmount += line.amountMinor
+    }
+  }
+}
+
+const FEE_DIGITS = 5
+const FEE = /^(-?)(\d+)(?:\.(\d{1,5}))?$/
+
+function feeUnits(fee: string): bigint {
+  const match = FEE.exec(fee)
+  if (match === null) return 0n
+  const units = BigInt(`${match[2]}${(match[3] ?? '').padEnd(FEE_DIGITS, '0')}`)
+  return match[1] === '-' ? -units : units
+}
+
+function formatFee(units: bigint): string {
+  const digits = (units < 0n ? -units : units).toString().padStart(FEE_DIGITS + 1, '0')
+  return `${units < 0n ? '-' : ''}${digits.slice(0, -FEE_DIGITS)}.${digits.slice(-FEE_DIGITS)}`
+}
+
+interface Last {
+  readonly id: BillId
+  readonly digest: string | null
+  readonly revision: number
+  readonly lines: number
+}
+
+async function findLast(client: pg.Client, bill: BillToLoad): Promise<Last | undefined> {
+  const { rows } = await client.query<Last>(
+    `SELECT id, digest, revision::int, lines::int FROM bill
+     WHERE merchant_id = $1 AND vendor_merchant_id = $2 AND kind = $3 AND business_date = $4
+     ORDER BY revision DESC LIMIT 1`,
+    [bill.merchantId, bill.vendorMerchantId, bill.kind, bill.businessDate],
+  )
+  return rows[0]
+}
+
+interface Insert {
+  readonly bill: BillToLoad
+  readonly id: BillId
+  readonly digest: string | null
+  readonly revision: number
+  readonly totals: Totals
+}
+
+async function insertBill(
+  client: pg.Client,
+  { bill, id, digest, revision, totals }: Insert,
+): Promise<void> {
+  await client.query(
+    `INSERT INTO bill (merchant_id, id, vendor_merchant_id, kind, business_date, revision, digest, lines,
+                       payments, payment_amount, refunds, refund_amount, fee)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+    [
+      bill.merchantId,
+      id,
+      bill.vendorMerchantId,
+      bill.kind,
+      bill.businessDate,
+      revision,
+      digest,
+      totals.lines,
+      totals.payments,
+      totals.paymentAmount.toString(),
+      totals.refunds,
+      totals.refundAmount.toString(),
+      formatFee(totals.fee),
+    ],
+  )
+}

@@ -1,0 +1,46 @@
+import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
+import type { BillId, MerchantId, ReconciliationId, VendorMerchantId } from '#domain/id'
+import type { Trx } from './database.ts'
+
+/** What every statement of one run names. */
+export interface Scope {
+  readonly merchantId: MerchantId
+  readonly vendorMerchantId: VendorMerchantId
+  readonly businessDate: string
+  readonly reconciliationId: ReconciliationId
+  readonly billId: BillId
+  readonly from: Date
+  readonly to: Date
+  readonly lastHoldDate: string
+  readonly now: Date
+}
+
+/**
+ * Writes what a comparison found. A discrepancy that is known keeps its decision and names this run; one that
+ * was resolved by the machine opens again, one that a person decided does not.
+ */
+export async function insertFound(
+  trx: Trx,
+  scope: Scope,
+  found: RawBuilder<unknown>,
+): Promise<number> {
+  const { rows } = await sql<{ id: string }>`
+    INSERT INTO discrepancy (merchant_id, id, vendor_merchant_id, business_date, reconciliation_id, kind,
+                             subject_kind, subject, our_amount, their_amount, evidence, state, due_at, opened_at)
+    SELECT ${scope.merchantId}, ${sql.lit('f')} || lpad(replace(gen_random_uuid()::text, '-', ''), 25, '0'),
+           ${scope.vendorMerchantId}, ${scope.businessDate}::date, ${scope.reconciliationId}, f.kind,
+           f.subject_kind, f.subject, f.our_amount, f.their_amount, f.evidence, f.state, f.due_at, ${scope.now}
+    FROM (${found}) f
+    ON CONFLICT (merchant_id, vendor_merchant_id, business_date, kind, subject_kind, subject) DO UPDATE
+      SET reconciliation_id = EXCLUDED.reconciliation_id, evidence = EXCLUDED.evidence,
+          our_amount = EXCLUDED.our_amount, their_amount = EXCLUDED.their_amount,
+          state = CASE WHEN discrepancy.state = 'resolved' AND discrepancy.decided_by = 'machine'
+                       THEN 'open' ELSE discrepancy.state END
+    RETURNING id`.execute(trx)
+  return rows.length
+}
+
+/** Accounts of one vendor merchant: two apps under one number share a bill. */
+export const accountsOf = (merchantId: string, vendorMerchantId: string) => sql`
+  SELECT id FROM channel_account WHERE merchant_id = ${merchantId} AND vendor_merchant_id = ${vendorMerchantId}`

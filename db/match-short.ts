@@ -1,0 +1,86 @@
+import { sql } from 'kysely'
+import type { Trx } from './database.ts'
+import { accountsOf, insertFound } from './found.ts'
+import type { Scope } from './found.ts'
+
+/** Lines of the last revision of each bill from this day to the end of the hold. */
+const laterLines = (scope: Scope, kind: 'payment' | 'refund') => sql`
+  SELECT l.payment_number, l.channel_payment_id, l.refund_number, l.channel_refund_id
+  FROM bill_line l JOIN bill b ON b.merchant_id = l.merchant_id AND b.id = l.bill_id
+    AND b.business_date = l.business_date
+  WHERE l.merchant_id = ${scope.merchantId} AND b.vendor_merchant_id = ${scope.vendorMerchantId}
+    AND b.kind = 'transaction' AND l.kind = ${kind}
+    AND l.business_date BETWEEN ${scope.businessDate}::date - 1 AND ${scope.lastHoldDate}::date
+    AND b.revision = (SELECT max(o.revision) FROM bill o WHERE o.merchant_id = b.merchant_id
+      AND o.vendor_merchant_id = b.vendor_merchant_id AND o.kind = b.kind AND o.business_date = b.business_date)`
+
+/**
+ * What is paid or given back here on that day and stands in no bill: held, because the vendor may cut the day
+ * at another moment than its own clock says (payment rules, section 8).
+ */
+export async function findShort(trx: Trx, scope: Scope): Promise<void> {
+  const { merchantId, vendorMerchantId } = scope
+  await insertFound(
+    trx,
+    scope,
+    sql`
+    SELECT 'missing_there' AS kind, 'payment' AS subject_kind, p.id AS subject,
+           coalesce(p.received_amount, p.amount) AS our_amount, NULL::bigint AS their_amount,
+           jsonb_build_object('payment', p.id, 'vendor_number', p.channel_payment_id, 'paid_at', p.paid_at) AS evidence,
+           'held' AS state, NULL::timestamptz AS due_at
+    FROM payment p
+    WHERE p.merchant_id = ${merchantId} AND p.state = 'paid'
+      AND p.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
+      AND p.paid_at >= ${scope.from} AND p.paid_at < ${scope.to}
+      AND NOT EXISTS (SELECT 1 FROM (${laterLines(scope, 'payment')}) l
+        WHERE l.payment_number = p.id OR l.channel_payment_id = p.channel_payment_id)`,
+  )
+  await insertFound(
+    trx,
+    scope,
+    sql`
+    SELECT 'missing_there' AS kind, 'refund' AS subject_kind, r.id AS subject, r.amount AS our_amount,
+           NULL::bigint AS their_amount,
+           jsonb_build_object('refund', r.id, 'payment', r.payment_id, 'vendor_number', r.channel_refund_id)
+             AS evidence,
+           'held' AS state, NULL::timestamptz AS due_at
+    FROM refund r
+    WHERE r.merchant_id = ${merchantId} AND r.state = 'succeeded'
+      AND r.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
+      AND coalesce(r.sent_at, r.succeeded_at) >= ${scope.from} AND coalesce(r.sent_at, r.succeeded_at) < ${scope.to}
+      AND NOT EXISTS (SELECT 1 FROM (${laterLines(scope, 'refund')}) l
+        WHERE l.refund_number = r.id OR l.channel_refund_id = r.channel_refund_id)`,
+  )
+}
+
+/**
+ * Judges held rows of earlier days again: found in a bill since, or still missing when all bills of the hold
+ * are in. Also on a day whose bill is empty.
+ */
+export async function releaseHeld(trx: Trx, scope: Scope): Promise<void> {
+  await sql`
+    UPDATE discrepancy d
+    SET state = 'resolved', decision = 'found', decided_by = 'machine', reason = 'a later bill brought it',
+        resolved_at = ${scope.now}
+    WHERE d.merchant_id = ${scope.merchantId} AND d.vendor_merchant_id = ${scope.vendorMerchantId}
+      AND d.state = 'held' AND d.kind = 'missing_there'
+      AND EXISTS (SELECT 1 FROM bill_line l JOIN bill b ON b.merchant_id = l.merchant_id AND b.id = l.bill_id
+          AND b.business_date = l.business_date
+        WHERE l.merchant_id = d.merchant_id AND b.vendor_merchant_id = d.vendor_merchant_id
+          AND l.business_date BETWEEN d.business_date - 1 AND d.business_date + 3
+          AND l.kind = d.subject_kind
+          AND CASE d.subject_kind
+            WHEN 'payment' THEN l.payment_number = d.subject OR l.channel_payment_id = d.evidence ->> 'vendor_number'
+            ELSE l.refund_number = d.subject OR l.channel_refund_id = d.evidence ->> 'vendor_number' END)`.execute(
+    trx,
+  )
+  await sql`
+    UPDATE discrepancy d SET state = 'repairing', due_at = ${scope.now}
+    WHERE d.merchant_id = ${scope.merchantId} AND d.vendor_merchant_id = ${scope.vendorMerchantId}
+      AND d.state = 'held' AND d.kind = 'missing_there'
+      AND (SELECT count(DISTINCT b.business_date) FROM bill b
+           WHERE b.merchant_id = d.merchant_id AND b.vendor_merchant_id = d.vendor_merchant_id
+             AND b.kind = 'transaction' AND b.business_date BETWEEN d.business_date AND d.business_date + 3) = 4`.execute(
+    trx,
+  )
+}

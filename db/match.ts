@@ -1,0 +1,131 @@
+import { sql } from 'kysely'
+import type { Trx } from './database.ts'
+import { accountsOf, insertFound } from './found.ts'
+import type { Scope } from './found.ts'
+
+/** Our own numbers: everything else is another system's, such as an old till. */
+const OURS = sql.lit('^p[0-9a-z]{25}$')
+
+/**
+ * Payments of a bill against ours. Returns how many discrepancies there are.
+ *
+ * Each line is judged once, by the first that applies: a line that comes twice; a number that is not ours;
+ * a payment that we do not have, or have under another number; one that is not paid here; another amount;
+ * another vendor number; another fee than the line's own rate gives.
+ */
+export async function matchPayments(trx: Trx, scope: Scope): Promise<number> {
+  const { merchantId, billId, businessDate, vendorMerchantId } = scope
+  const lines = sql`
+    SELECT l.*, row_number() OVER (PARTITION BY l.payment_number, l.channel_payment_id ORDER BY l.line) AS copy
+    FROM bill_line l
+    WHERE l.merchant_id = ${merchantId} AND l.bill_id = ${billId}
+      AND l.business_date = ${businessDate}::date AND l.kind = 'payment'`
+  const judged = sql`
+    SELECT l.line, l.payment_number, l.channel_payment_id, l.amount, l.fee, l.rate, l.at, l.copy,
+           p.id, p.state, coalesce(p.received_amount, p.amount) AS ours, p.channel_payment_id AS our_number,
+           n.id AS by_number,
+      CASE
+        WHEN l.copy > 1 THEN 'duplicate'
+        WHEN p.id IS NULL AND n.id IS NOT NULL THEN 'number_differs'
+        WHEN p.id IS NULL AND l.payment_number !~ ${OURS} THEN 'foreign'
+        WHEN p.id IS NULL OR p.state IN ('created', 'pending') THEN 'missing_here'
+        WHEN p.state = 'closed' THEN 'state_differs'
+        WHEN coalesce(p.received_amount, p.amount) <> l.amount THEN 'amount_differs'
+        WHEN l.channel_payment_id <> '' AND p.channel_payment_id <> l.channel_payment_id THEN 'number_differs'
+        WHEN abs(l.fee - round(l.amount * l.rate / 100.0, 2)) > 0.01 THEN 'fee_differs'
+      END AS kind
+    FROM (${lines}) l
+    LEFT JOIN payment p ON p.merchant_id = ${merchantId} AND p.id = l.payment_number
+      AND p.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
+    LEFT JOIN payment n ON p.id IS NULL AND n.merchant_id = ${merchantId}
+      AND n.channel_payment_id = l.channel_payment_id
+      AND n.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})`
+  const single = await insertFound(
+    trx,
+    scope,
+    sql`
+    SELECT j.kind, 'payment' AS subject_kind,
+           coalesce(j.id, j.by_number, j.payment_number) || CASE WHEN j.copy > 1 THEN ' ' || j.line ELSE '' END
+             AS subject,
+           j.ours AS our_amount, j.amount AS their_amount,
+           jsonb_build_object('line', j.line, 'payment', coalesce(j.id, j.by_number), 'number', j.payment_number,
+             'vendor_number', j.channel_payment_id, 'our_vendor_number', j.our_number, 'our_state', j.state,
+             'fee', j.fee, 'rate', j.rate, 'at', j.at) AS evidence,
+           CASE WHEN j.kind IN ('missing_here', 'state_differs') AND j.id IS NOT NULL THEN 'repairing'
+                ELSE 'open' END AS state,
+           CASE WHEN j.kind IN ('missing_here', 'state_differs') AND j.id IS NOT NULL THEN ${scope.now}::timestamptz
+                END AS due_at
+    FROM (${judged}) j WHERE j.kind IS NOT NULL AND j.kind <> 'foreign'`,
+  )
+  return single + (await insertForeign(trx, scope))
+}
+
+/** Numbers that are not ours: one sum a day, so that an old till is neither thousands of cases nor hidden. */
+async function insertForeign(trx: Trx, scope: Scope): Promise<number> {
+  const foreign = sql`
+    SELECT count(*) AS count, sum(l.amount)::bigint AS amount, min(l.line) AS first
+    FROM bill_line l
+    WHERE l.merchant_id = ${scope.merchantId} AND l.bill_id = ${scope.billId}
+      AND l.business_date = ${scope.businessDate}::date AND l.kind = 'payment' AND l.payment_number !~ ${OURS}
+      AND NOT EXISTS (SELECT 1 FROM payment n WHERE n.merchant_id = ${scope.merchantId}
+        AND n.channel_payment_id = l.channel_payment_id
+        AND n.channel_account_id IN (${accountsOf(scope.merchantId, scope.vendorMerchantId)}))`
+  await insertFound(
+    trx,
+    scope,
+    sql`
+    SELECT 'foreign' AS kind, 'day' AS subject_kind, 'payments' AS subject, NULL::bigint AS our_amount,
+           f.amount AS their_amount, jsonb_build_object('lines', f.count, 'first_line', f.first) AS evidence,
+           'open' AS state, NULL::timestamptz AS due_at
+    FROM (${foreign}) f WHERE f.count > 0`,
+  )
+  const { rows } = await sql<{ count: bigint }>`SELECT count FROM (${foreign}) f`.execute(trx)
+  return Number(rows[0]?.count ?? 0n)
+}
+
+/** Refunds of a bill against ours: by our number, else by the vendor's. Their state is the vendor's frozen one. */
+export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
+  const { merchantId, billId, businessDate, vendorMerchantId } = scope
+  const judged = sql`
+    SELECT l.line, l.payment_number, l.refund_number, l.channel_refund_id, l.amount, l.at,
+           coalesce(r.id, v.id) AS id, coalesce(r.state, v.state) AS state,
+           coalesce(r.amount, v.amount) AS ours, p.id AS payment_id,
+      CASE
+        WHEN row_number() OVER (PARTITION BY l.payment_number, l.refund_number, l.channel_refund_id
+                                ORDER BY l.line) > 1 THEN 'duplicate'
+        WHEN r.id IS NULL AND v.id IS NULL AND p.id IS NULL THEN 'foreign'
+        WHEN r.id IS NULL AND v.id IS NULL THEN 'missing_here'
+        WHEN coalesce(r.amount, v.amount) <> l.amount THEN 'amount_differs'
+        WHEN coalesce(r.state, v.state) IN ('requested', 'sent', 'refused') THEN 'state_differs'
+        WHEN r.id IS NOT NULL AND l.channel_refund_id <> '' AND r.channel_refund_id <> l.channel_refund_id
+          THEN 'number_differs'
+      END AS kind
+    FROM bill_line l
+    LEFT JOIN refund r ON r.merchant_id = ${merchantId} AND r.id = l.refund_number
+    LEFT JOIN refund v ON r.id IS NULL AND v.merchant_id = ${merchantId}
+      AND v.channel_refund_id = coalesce(nullif(l.channel_refund_id, ''), l.refund_number)
+      AND v.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
+    LEFT JOIN payment p ON p.merchant_id = ${merchantId}
+      AND (p.id = l.payment_number
+           OR (l.payment_number !~ ${OURS} AND l.channel_payment_id <> '' AND p.channel_payment_id = l.channel_payment_id))
+      AND p.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
+    WHERE l.merchant_id = ${merchantId} AND l.bill_id = ${billId}
+      AND l.business_date = ${businessDate}::date AND l.kind = 'refund'`
+  return insertFound(
+    trx,
+    scope,
+    sql`
+    SELECT j.kind, 'refund' AS subject_kind,
+           coalesce(j.id, nullif(j.refund_number, ''), nullif(j.channel_refund_id, ''), 'line ' || j.line)
+             || CASE WHEN j.kind = 'duplicate' THEN ' ' || j.line ELSE '' END AS subject,
+           j.ours AS our_amount, j.amount AS their_amount,
+           jsonb_build_object('line', j.line, 'refund', j.id, 'payment', coalesce(j.payment_id, j.payment_number),
+             'number', j.refund_number, 'vendor_number', j.channel_refund_id, 'our_state', j.state, 'at', j.at)
+             AS evidence,
+           CASE WHEN j.kind IN ('missing_here', 'state_differs') AND j.payment_id IS NOT NULL THEN 'repairing'
+                ELSE 'open' END AS state,
+           CASE WHEN j.kind IN ('missing_here', 'state_differs') AND j.payment_id IS NOT NULL
+                THEN ${scope.now}::timestamptz END AS due_at
+    FROM (${judged}) j WHERE j.kind IS NOT NULL`,
+  )
+}

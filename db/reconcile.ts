@@ -1,0 +1,174 @@
+import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
+import { addDays, boundsOf } from '#domain/business-day'
+import { newReconciliationId } from '#domain/id'
+import type { BillId, MerchantId, ReconciliationId, VendorMerchantId } from '#domain/id'
+import type { Db, Trx } from './database.ts'
+import { insertFound } from './found.ts'
+import type { Scope } from './found.ts'
+import { matchPayments, matchRefunds } from './match.ts'
+import { findShort, releaseHeld } from './match-short.ts'
+
+export interface DayToMatch {
+  readonly merchantId: MerchantId
+  readonly vendorMerchantId: VendorMerchantId
+  readonly channel: string
+  readonly businessDate: string
+  /** Of the channel: when the vendor's day ends in Asia/Shanghai. */
+  readonly dayEndHour: number
+  readonly now: Date
+}
+
+export interface Matched {
+  readonly id: ReconciliationId
+  readonly lines: number
+  readonly matched: number
+}
+
+/** Days after its own in which a line may still come, because of the vendor's cut. */
+export const HOLD_DAYS = 3
+
+/**
+ * Compares the last revision of a day's bill with our rows, set-based, in one transaction.
+ *
+ * A repeat is a new version: what was decided stays, what is gone is resolved, what is new is opened. The
+ * join is by number whatever the date; dates decide only what is missing there (payment rules, section 8).
+ */
+export async function reconcileDay(db: Db, day: DayToMatch): Promise<Matched | undefined> {
+  return db.transaction().execute(async (trx) => {
+    await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`reconcile ${day.vendorMerchantId}`}, 0))`.execute(
+      trx,
+    )
+    const bill = await findBill(trx, day)
+    if (bill === undefined) return undefined
+    const id = newReconciliationId()
+    await insertRun(trx, day, { id, billId: bill.id })
+    const scope = scopeOf(day, { id, billId: bill.id })
+    const found =
+      (await matchPayments(trx, scope)) +
+      (await matchRefunds(trx, scope)) +
+      (await findOthers(trx, scope))
+    await findShort(trx, scope)
+    await releaseHeld(trx, scope)
+    await resolveGone(trx, day, id)
+    return { id, lines: bill.lines, matched: bill.lines - found }
+  })
+}
+
+function scopeOf(
+  day: DayToMatch,
+  { id, billId }: { readonly id: ReconciliationId; readonly billId: BillId },
+): Scope {
+  const { merchantId, vendorMerchantId, businessDate, now } = day
+  return {
+    merchantId,
+    vendorMerchantId,
+    businessDate,
+    now,
+    reconciliationId: id,
+    billId,
+    ...boundsOf(businessDate, day.dayEndHour),
+    lastHoldDate: addDays(businessDate, HOLD_DAYS),
+  }
+}
+
+async function findBill(
+  trx: Trx,
+  day: DayToMatch,
+): Promise<{ readonly id: BillId; readonly lines: number } | undefined> {
+  const row = await trx
+    .selectFrom('bill')
+    .select(['id', 'lines'])
+    .where('merchant_id', '=', day.merchantId)
+    .where('vendor_merchant_id', '=', day.vendorMerchantId)
+    .where('kind', '=', 'transaction')
+    .where('business_date', '=', day.businessDate)
+    .orderBy('revision', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row && { id: row.id, lines: Number(row.lines) }
+}
+
+async function insertRun(
+  trx: Trx,
+  day: DayToMatch,
+  { id, billId }: { readonly id: ReconciliationId; readonly billId: BillId },
+): Promise<void> {
+  const totals = await readTotals(trx, day, billId)
+  await sql`
+    INSERT INTO reconciliation (merchant_id, id, vendor_merchant_id, channel, business_date, version, bill_id,
+                                lines, matched, our_amount, their_amount)
+    SELECT ${day.merchantId}, ${id}, ${day.vendorMerchantId}, ${day.channel}, ${day.businessDate}::date,
+           coalesce(max(version), 0) + 1, ${billId}, ${totals.lines}::bigint, ${totals.matched}::bigint,
+           ${totals.ours}::bigint, ${totals.theirs}::bigint
+    FROM reconciliation WHERE merchant_id = ${day.merchantId}
+      AND vendor_merchant_id = ${day.vendorMerchantId} AND business_date = ${day.businessDate}::date`.execute(
+    trx,
+  )
+}
+
+interface RunTotals {
+  readonly lines: bigint
+  readonly matched: bigint
+  readonly ours: bigint
+  readonly theirs: bigint
+}
+
+/** A line is matched when payment or refund, number and amount agree. The sums are net of refunds. */
+async function readTotals(trx: Trx, day: DayToMatch, billId: BillId): Promise<RunTotals> {
+  const { rows } = await sql<RunTotals>`
+    SELECT count(*)::bigint AS lines,
+      count(*) FILTER (WHERE ours.amount = l.amount)::bigint AS matched,
+      coalesce(sum(CASE l.kind WHEN 'refund' THEN -ours.amount ELSE ours.amount END), 0)::bigint AS ours,
+      coalesce(sum(CASE l.kind WHEN 'refund' THEN -l.amount WHEN 'payment' THEN l.amount ELSE 0 END), 0)::bigint
+        AS theirs
+    FROM bill_line l
+    LEFT JOIN (${ourAmounts(day.merchantId)}) ours ON ours.kind = l.kind
+      AND ours.number = CASE l.kind WHEN 'refund' THEN l.refund_number ELSE l.payment_number END
+    WHERE l.merchant_id = ${day.merchantId} AND l.bill_id = ${billId}
+      AND l.business_date = ${day.businessDate}::date`.execute(trx)
+  return rows[0] ?? { lines: 0n, matched: 0n, ours: 0n, theirs: 0n }
+}
+
+const ourAmounts = (merchantId: MerchantId): RawBuilder<unknown> => sql`
+  SELECT 'payment' AS kind, id AS number, coalesce(received_amount, amount) AS amount
+  FROM payment WHERE merchant_id = ${merchantId} AND state = 'paid'
+  UNION ALL
+  SELECT 'refund', id, amount FROM refund WHERE merchant_id = ${merchantId}`
+
+/** Lines that are neither payment nor refund: a person sees them, once each. */
+async function findOthers(trx: Trx, scope: Scope): Promise<number> {
+  return insertFound(
+    trx,
+    scope,
+    sql`
+    SELECT 'unclassified' AS kind, 'day' AS subject_kind,
+           l.state_text || ' ' || l.line AS subject, NULL::bigint AS our_amount, l.amount AS their_amount,
+           jsonb_build_object('line', l.line, 'state', l.state_text, 'payment', l.payment_number) AS evidence,
+           'open' AS state, NULL::timestamptz AS due_at
+    FROM bill_line l
+    WHERE l.merchant_id = ${scope.merchantId} AND l.bill_id = ${scope.billId}
+      AND l.business_date = ${scope.businessDate}::date AND l.kind = 'other'`,
+  )
+}
+
+/** What this version does not see any more is resolved, unless a person has decided it. */
+async function resolveGone(trx: Trx, day: DayToMatch, id: ReconciliationId): Promise<void> {
+  await trx
+    .updateTable('discrepancy')
+    .set({
+      state: 'resolved',
+      decision: 'gone',
+      decided_by: 'machine',
+      reason: 'a later version of the day does not show it',
+      due_at: null,
+      resolved_at: day.now,
+    })
+    .where('merchant_id', '=', day.merchantId)
+    .where('vendor_merchant_id', '=', day.vendorMerchantId)
+    .where('business_date', '=', day.businessDate)
+    .where('reconciliation_id', '!=', id)
+    .where('kind', '!=', 'points_differ')
+    .where('state', 'in', ['held', 'open', 'repairing'])
+    .execute()
+}

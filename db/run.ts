@@ -1,0 +1,144 @@
+import { sql } from 'kysely'
+import type { Selectable } from 'kysely'
+import { newRunId } from '#domain/id'
+import type { MerchantId, RunId, VendorMerchantId } from '#domain/id'
+import type { Db, Trx } from './database.ts'
+import type { Jobs } from './job.ts'
+import type { Schema } from './schema.ts'
+
+export type RunRow = Selectable<Schema['schedule_run']>
+
+/** A merchant number at a vendor whose bills are ours to fetch. */
+export interface BillOwner {
+  readonly merchantId: MerchantId
+  readonly vendorMerchantId: VendorMerchantId
+  readonly strategy: string
+  readonly channel: string
+  /** When its first account was added: no bill before that day is ours. */
+  readonly since: Date
+}
+
+/** Every merchant number that an account which is not retired belongs to. */
+export async function findBillOwners(db: Db): Promise<readonly BillOwner[]> {
+  const rows = await db
+    .selectFrom('channel_account')
+    .select(['merchant_id', 'vendor_merchant_id', 'strategy', 'channel'])
+    .select((of) => of.fn.min('created_at').as('since'))
+    .where('retired', '=', false)
+    .groupBy(['merchant_id', 'vendor_merchant_id', 'strategy', 'channel'])
+    .orderBy('vendor_merchant_id')
+    .execute()
+  return rows.map((row) => ({
+    merchantId: row.merchant_id,
+    vendorMerchantId: row.vendor_merchant_id,
+    strategy: row.strategy,
+    channel: row.channel,
+    since: row.since,
+  }))
+}
+
+export interface NewRun {
+  readonly owner: BillOwner
+  readonly businessDate: string
+  readonly dueAt: Date
+  readonly deadlineAt: Date
+}
+
+/**
+ * Writes the days that nobody has begun, and queues them in the same commit. A tick that comes twice, or at
+ * two workers, finds them there and adds nothing.
+ */
+export async function planRuns(db: Db, jobs: Jobs, runs: readonly NewRun[]): Promise<number> {
+  if (runs.length === 0) return 0
+  return db.transaction().execute(async (trx) => {
+    const created = await trx
+      .insertInto('schedule_run')
+      .values(
+        runs.map(({ owner, businessDate, dueAt, deadlineAt }) => ({
+          merchant_id: owner.merchantId,
+          task: 'bill' as const,
+          vendor_merchant_id: owner.vendorMerchantId,
+          business_date: businessDate,
+          id: newRunId(),
+          due_at: dueAt,
+          deadline_at: deadlineAt,
+        })),
+      )
+      .onConflict((conflict) => conflict.doNothing())
+      .returning(['merchant_id', 'id'])
+      .execute()
+    await jobs.send(
+      trx,
+      'bill-download',
+      created.map((row) => ({ data: { merchantId: row.merchant_id, runId: row.id } })),
+    )
+    return created.length
+  })
+}
+
+/** Wakes up runs whose time has come: their job is lost, or the bill was not ready. Pushes `due_at`. */
+export async function wakeRuns(
+  db: Db,
+  jobs: Jobs,
+  { now, leaseUntil }: { readonly now: Date; readonly leaseUntil: Date },
+): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    const { rows } = await sql<Pick<RunRow, 'merchant_id' | 'id' | 'state'>>`
+      UPDATE schedule_run r SET due_at = ${leaseUntil}
+      FROM (SELECT merchant_id, id FROM schedule_run WHERE due_at <= ${now}
+            ORDER BY business_date LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED) d
+      WHERE r.merchant_id = d.merchant_id AND r.id = d.id
+      RETURNING r.merchant_id, r.id, r.state`.execute(trx)
+    for (const row of rows) {
+      const queue = row.state === 'loaded' ? 'reconcile' : 'bill-download'
+      await jobs.send(trx, queue, [{ data: { merchantId: row.merchant_id, runId: row.id } }])
+    }
+    return rows.length
+  })
+}
+
+export const findRun = (db: Db, merchantId: MerchantId, id: RunId): Promise<RunRow | undefined> =>
+  db
+    .selectFrom('schedule_run')
+    .selectAll()
+    .where('merchant_id', '=', merchantId)
+    .where('id', '=', id)
+    .executeTakeFirst()
+
+/** Takes a waiting run for a while: a twin finds it taken. `undefined` when there is nothing to fetch. */
+export const claimRun = (
+  db: Db,
+  merchantId: MerchantId,
+  id: RunId,
+  leaseUntil: Date,
+): Promise<RunRow | undefined> =>
+  db
+    .updateTable('schedule_run')
+    .set({ due_at: leaseUntil, attempts: sql`attempts + 1` })
+    .where('merchant_id', '=', merchantId)
+    .where('id', '=', id)
+    .where('state', '=', 'waiting')
+    .returningAll()
+    .executeTakeFirst()
+
+export interface RunChange {
+  readonly state: RunRow['state']
+  readonly dueAt: Date | null
+  readonly note: string
+  readonly finishedAt?: Date
+}
+
+/** Moves a run, for people with a word why. */
+export async function changeRun(db: Db | Trx, run: RunRow, change: RunChange): Promise<void> {
+  await db
+    .updateTable('schedule_run')
+    .set({
+      state: change.state,
+      due_at: change.dueAt,
+      note: change.note,
+      ...(change.finishedAt === undefined ? {} : { finished_at: change.finishedAt }),
+    })
+    .where('merchant_id', '=', run.merchant_id)
+    .where('id', '=', run.id)
+    .execute()
+}

@@ -1,0 +1,57 @@
+import { findBillOwners, planRuns, wakeRuns } from '#db/run'
+import type { BillOwner, NewRun } from '#db/run'
+import { wakeDiscrepancies } from '#db/discrepancy'
+import { availableAt, businessDateOf, datesDue } from '#domain/business-day'
+import { addMs } from '#domain/time'
+import type { WorkerDeps } from './deps.ts'
+
+/** Vendors keep bills for some months; what is older is a person's. */
+const DAYS_MAX = 90
+const HOUR_MS = 3_600_000
+const LEASE_MS = 30 * 60_000
+const REPAIR_LEASE_MS = 5 * 60_000
+
+export interface BillTick {
+  readonly planned: number
+  readonly woken: number
+  readonly repairs: number
+}
+
+/**
+ * Finds every business day whose bill can be asked for and that nobody has begun, also after a week of
+ * downtime, and wakes up what waits. A tick does nothing else.
+ */
+export async function tickBills(deps: WorkerDeps): Promise<BillTick> {
+  const now = deps.clock.now()
+  const owners = await findBillOwners(deps.db)
+  const planned = await planRuns(
+    deps.db,
+    deps.jobs,
+    owners.flatMap((owner) => runsOf(deps, owner, now)),
+  )
+  const woken = await wakeRuns(deps.db, deps.jobs, { now, leaseUntil: addMs(now, LEASE_MS) })
+  const repairs = await wakeDiscrepancies(deps.db, deps.jobs, {
+    now,
+    leaseUntil: addMs(now, REPAIR_LEASE_MS),
+  })
+  return { planned, woken, repairs }
+}
+
+function runsOf(deps: WorkerDeps, owner: BillOwner, now: Date): readonly NewRun[] {
+  const bill = deps.registry.strategy(owner.strategy).billTimes
+  if (bill === undefined) return []
+  const { availableAtMinute, dayEndHour, deadlineHours } = bill
+  const first = businessDateOf(owner.since, dayEndHour)
+  return datesDue(first, now, { availableAtMinute, daysMax: DAYS_MAX }).map((businessDate) => ({
+    owner,
+    businessDate,
+    // The oldest first: a day is done before the next one is asked about.
+    dueAt: addMs(now, LEASE_MS),
+    deadlineAt: addMs(
+      latest(now, availableAt(businessDate, availableAtMinute)),
+      deadlineHours * HOUR_MS,
+    ),
+  }))
+}
+
+const latest = (a: Date, b: Date): Date => (a > b ? a : b)

@@ -1,0 +1,164 @@
+import { rm } from 'node:fs/promises'
+import type { BillFetch, BillPart } from '#channel/bill'
+import { BillBroken } from '#channel/bill'
+import type { Exchange } from '#channel/http'
+import { findAccount } from '#db/account'
+import { keepBroken, loadBill } from '#db/bill-load'
+import type { BillToLoad } from '#db/bill-load'
+import { openCase } from '#db/case'
+import { changeRun, claimRun } from '#db/run'
+import type { RunRow } from '#db/run'
+import { appendLog } from '#db/transaction-log'
+import { findBillAccount, hasBusiness } from '#db/vendor-merchant'
+import { unreachable } from '#domain/assert'
+import { boundsOf } from '#domain/business-day'
+import type { RunJob } from '#domain/job'
+import { addMs } from '#domain/time'
+import { TryAgain } from '../deps.ts'
+import type { WorkerDeps } from '../deps.ts'
+import { openBillFile } from '../bill-file.ts'
+import type { TemporaryBill } from '../bill-file.ts'
+import type { Vendor } from '../vendor.ts'
+
+const LEASE_MS = 30 * 60_000
+const MS_PER_SECOND = 1000
+
+/**
+ * Fetches one day's bill and loads it wholly. Not ready is not empty; an empty answer while we have counted
+ * money of that day is not believed; what does not come until the deadline goes to a person.
+ */
+export async function runBillDownload(deps: WorkerDeps, job: RunJob): Promise<void> {
+  const leaseUntil = addMs(deps.clock.now(), LEASE_MS)
+  const run = await claimRun(deps.db, job.merchantId, job.runId, leaseUntil)
+  if (run === undefined) return
+  const vendor = await loadOwner(deps, run)
+  const part = vendor.channel.bill
+  if (part === undefined) return giveUp(deps, run, 'this channel has no bills')
+  const file = await openBillFile(run.business_date)
+  try {
+    const outcome = await fetchBill(deps, vendor, { run, part, file })
+    await follow(deps, { run, part, file }, outcome)
+  } finally {
+    await rm(file.directory, { recursive: true, force: true })
+  }
+}
+
+interface Fetching {
+  readonly run: RunRow
+  readonly part: BillPart
+  readonly file: TemporaryBill
+}
+
+async function loadOwner(deps: WorkerDeps, run: RunRow): Promise<Vendor> {
+  const id = await findBillAccount(deps.db, run.merchant_id, run.vendor_merchant_id)
+  const account = id && (await findAccount(deps.db, deps.sealKey, id))
+  if (account === undefined) throw new TryAgain(`vendor merchant ${run.vendor_merchant_id} is gone`)
+  return { account, channel: deps.registry.get(account, account.version) }
+}
+
+async function fetchBill(
+  deps: WorkerDeps,
+  { account }: Vendor,
+  { run, part, file }: Fetching,
+): Promise<BillFetch> {
+  const exchanges: Exchange[] = []
+  const request = { businessDate: run.business_date, kind: 'transaction' } as const
+  const outcome = await part.fetch(request, file, (exchange) => exchanges.push(exchange))
+  await file.close()
+  await appendLog(
+    deps.db,
+    exchanges.map((exchange) => ({
+      merchantId: run.merchant_id,
+      channel: account.channel,
+      paymentId: undefined,
+      kind: exchange.kind,
+      content: { ...exchange, business_date: run.business_date },
+    })),
+  )
+  return outcome
+}
+
+async function follow(deps: WorkerDeps, fetching: Fetching, outcome: BillFetch): Promise<void> {
+  const { run, part } = fetching
+  switch (outcome.kind) {
+    case 'fetched':
+      return load(deps, fetching, outcome.headers)
+    case 'empty':
+      return closeEmpty(deps, fetching, outcome.code)
+    case 'not_ready':
+      return later(deps, run, part, outcome.code)
+    case 'unknown':
+      return later(deps, run, part, outcome.cause)
+    case 'refused':
+      return giveUp(deps, run, `${outcome.code} ${outcome.message}`)
+    default:
+      return unreachable(outcome)
+  }
+}
+
+async function load(
+  deps: WorkerDeps,
+  { run, part, file }: Fetching,
+  headers: Readonly<Record<string, string>>,
+): Promise<void> {
+  const raw = { merchantId: run.merchant_id, path: file.path, headers }
+  const lines = part.read(
+    { path: file.path, bytes: file.bytes(), businessDate: run.business_date },
+    'transaction',
+  )
+  try {
+    await finishLoad(deps, run, { ...ownerOf(run), kind: 'transaction', raw, lines })
+  } catch (error) {
+    if (!(error instanceof BillBroken)) throw error
+    // Refused whole, and kept: somebody must see what the vendor sent.
+    await keepBroken(deps.databaseUrl, { ...raw, broken: error.message })
+    await giveUp(deps, run, error.message)
+  }
+}
+
+async function finishLoad(deps: WorkerDeps, run: RunRow, bill: BillToLoad): Promise<void> {
+  const loaded = await loadBill(deps.databaseUrl, bill)
+  const note = `${loaded.lines} lines${loaded.isRepeat ? ', the same bytes as before' : ''}`
+  await changeRun(deps.db, run, { state: 'loaded', dueAt: deps.clock.now(), note })
+  await deps.db
+    .transaction()
+    .execute((trx) =>
+      deps.jobs.send(trx, 'reconcile', [{ data: { merchantId: run.merchant_id, runId: run.id } }]),
+    )
+}
+
+const ownerOf = (run: RunRow) => ({
+  merchantId: run.merchant_id,
+  vendorMerchantId: run.vendor_merchant_id,
+  businessDate: run.business_date,
+})
+
+/** A day without business is a closed, empty run, unless our own books say otherwise. */
+async function closeEmpty(deps: WorkerDeps, { run, part }: Fetching, code: string): Promise<void> {
+  const bounds = boundsOf(run.business_date, part.dayEndHour)
+  if (await hasBusiness(deps.db, run.merchant_id, run.vendor_merchant_id, bounds)) {
+    return later(deps, run, part, `${code}, but money of that day is counted here`)
+  }
+  await finishLoad(deps, run, { ...ownerOf(run), kind: 'transaction', lines: none() })
+}
+
+async function* none(): AsyncGenerator<readonly never[]> {
+  // No business, no lines.
+}
+
+async function later(deps: WorkerDeps, run: RunRow, part: BillPart, why: string): Promise<void> {
+  const now = deps.clock.now()
+  if (now >= run.deadline_at) return giveUp(deps, run, `${why}, until the deadline`)
+  const dueAt = addMs(now, part.retrySeconds * MS_PER_SECOND)
+  await changeRun(deps.db, run, { state: 'waiting', dueAt, note: why })
+}
+
+async function giveUp(deps: WorkerDeps, run: RunRow, why: string): Promise<void> {
+  await changeRun(deps.db, run, { state: 'failed', dueAt: null, note: why })
+  await openCase(deps.db, {
+    merchantId: run.merchant_id,
+    kind: 'bill_missing',
+    subject: `${run.vendor_merchant_id} ${run.business_date}`,
+    evidence: { why, run: run.id },
+  })
+}
