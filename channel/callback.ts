@@ -1,7 +1,7 @@
 import { unreachable } from '#domain/assert'
 import { judge } from '#domain/notification'
 import type { VerifiedNotification } from '#domain/notification'
-import type { CallbackReading, Channel, RawCallback } from './channel.ts'
+import type { Answer, CallbackReading, Channel, RawCallback } from './channel.ts'
 
 /** Stores a notification. Resolves only after the commit; `StoreUnavailable` when it is not durable. */
 export type StoreNotification = (
@@ -13,6 +13,9 @@ export type RejectedReading = Extract<CallbackReading, { kind: 'rejected' }>
 
 /** Takes a refused callback, so that "signature failed" can be explained. Must not throw. */
 export type OnRejected = (reading: RejectedReading, callback: RawCallback) => void
+
+/** Hears what is about to be answered, for figures. Must not throw. */
+export type OnAnswer = (answer: Answer) => void
 
 /** Nothing was committed: the vendor must send the callback again. */
 export class StoreUnavailable extends Error {
@@ -30,31 +33,40 @@ export async function receiveCallback(
   callback: RawCallback,
   store: StoreNotification,
   onRejected?: OnRejected,
+  onAnswer?: OnAnswer,
 ): Promise<Response> {
+  const answer = await decideAnswer(channel, callback, store, onRejected)
+  onAnswer?.(answer)
+  return channel.acknowledge(answer)
+}
+
+async function decideAnswer(
+  channel: Channel,
+  callback: RawCallback,
+  store: StoreNotification,
+  onRejected: OnRejected | undefined,
+): Promise<Answer> {
   const reading = await channel.readCallback(callback)
   switch (reading.kind) {
     case 'rejected':
       onRejected?.(reading, callback)
-      return channel.acknowledge('rejected')
+      return 'rejected'
     case 'verified':
-      return storeAndAnswer(channel, reading.notification, () =>
-        store(reading.notification, callback),
-      )
+      return storeAndJudge(reading.notification, () => store(reading.notification, callback))
     default:
       return unreachable(reading)
   }
 }
 
-async function storeAndAnswer(
-  channel: Channel,
+async function storeAndJudge(
   notification: VerifiedNotification,
   store: () => Promise<void>,
-): Promise<Response> {
+): Promise<Answer> {
   try {
     await store()
   } catch (error) {
-    if (error instanceof StoreUnavailable) return channel.acknowledge('unavailable')
+    if (error instanceof StoreUnavailable) return 'unavailable'
     throw error
   }
-  return channel.acknowledge(judge(notification) === 'failed' ? 'refused' : 'stored')
+  return judge(notification) === 'failed' ? 'refused' : 'stored'
 }

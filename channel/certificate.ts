@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 
 /** More than any vendor's file holds, roots and intermediates together. */
 const CERTIFICATES_MAX = 10
-/** A leaf, and at most this many certificates above it. */
+/** A leaf and all that stands above it. */
 const CHAIN_LENGTH_MAX = 5
 const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 
@@ -16,9 +16,10 @@ export const readCertificates = (text: string): readonly X509Certificate[] =>
     .map(readCertificate)
     .filter((certificate) => certificate !== undefined)
 
-function readCertificate(pem: string): X509Certificate | undefined {
+/** The first certificate of a PEM text; `undefined` when it is none that our library can read. */
+export function readCertificate(pem: string): X509Certificate | undefined {
   try {
-    return new X509Certificate(pem)
+    return pem.includes('BEGIN CERTIFICATE') ? new X509Certificate(pem) : undefined
   } catch {
     // Not a certificate, or of a kind that signs nothing for us.
     return undefined
@@ -34,28 +35,43 @@ export interface Trust {
 }
 
 /**
- * Whether a certificate chains to one of our roots: every link signed by the next, which is a CA, and every
- * certificate within its dates.
+ * A certificate and all above it up to one of our roots; `undefined` without.
+ *
+ * Every link is signed by the next, which is a CA, and every certificate is within its dates.
  */
-export function isTrusted(leaf: X509Certificate, trust: Trust): boolean {
-  const pool = [...trust.roots, ...trust.between]
-  let link = leaf
-  for (let length = 0; length < CHAIN_LENGTH_MAX && isInForce(link, trust.now); length += 1) {
-    if (length > 0 && isRoot(link, trust.roots)) return true
-    const issuer = pool.find((candidate) => isIssuer(candidate, link))
-    if (issuer === undefined) return false
-    link = issuer
+export function chainOf(
+  leaf: X509Certificate,
+  { roots, between, now }: Trust,
+): readonly X509Certificate[] | undefined {
+  // A renewed authority stands beside the ended one, with its name and perhaps its key.
+  const pool = [...roots, ...between].filter((item) => isInForce(item, now))
+  const chain: X509Certificate[] = []
+  let link = isInForce(leaf, now) ? leaf : undefined
+  while (link !== undefined && chain.length < CHAIN_LENGTH_MAX) {
+    chain.push(link)
+    if (chain.length > 1 && isRoot(link, roots)) return chain
+    link = issuerOf(link, pool)
   }
-  return false
+  return undefined
 }
 
-const isInForce = (certificate: X509Certificate, now: Date): boolean =>
-  new Date(certificate.validFrom) <= now && now < new Date(certificate.validTo)
+/** Whether a certificate chains to one of our roots. */
+export const isTrusted = (leaf: X509Certificate, trust: Trust): boolean =>
+  chainOf(leaf, trust) !== undefined
+
+const issuerOf = (
+  certificate: X509Certificate,
+  pool: readonly X509Certificate[],
+): X509Certificate | undefined => pool.find((candidate) => isIssuedBy(certificate, candidate))
+
+const isInForce = ({ validFromDate, validToDate }: X509Certificate, now: Date): boolean =>
+  validFromDate <= now && now < validToDate
 
 const isRoot = (certificate: X509Certificate, roots: readonly X509Certificate[]): boolean =>
-  isIssuer(certificate, certificate) && roots.some((root) => root.raw.equals(certificate.raw))
+  isSelfSigned(certificate) && roots.some((root) => root.raw.equals(certificate.raw))
 
-function isIssuer(issuer: X509Certificate, certificate: X509Certificate): boolean {
+/** Names, key ids and the signature itself: names alone prove nothing. */
+export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
   try {
     return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
   } catch {
@@ -63,3 +79,6 @@ function isIssuer(issuer: X509Certificate, certificate: X509Certificate): boolea
     return false
   }
 }
+
+export const isSelfSigned = (certificate: X509Certificate): boolean =>
+  isIssuedBy(certificate, certificate)

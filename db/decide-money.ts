@@ -11,7 +11,9 @@ import type { Claim } from './confirm-payment.ts'
 import type { Trx } from './database.ts'
 import { DecisionImpossible, paymentOf } from './decision.ts'
 import type { Deciding, DecisionEffect } from './decision.ts'
+import { paymentEvents } from './event-data.ts'
 import { revive } from './late-money.ts'
+import { createEvents } from './merchant-event.ts'
 import type { PaymentRow } from './payment.ts'
 import { refundableMinor, reserveRefund } from './refund.ts'
 import type { RefundRow } from './refund.ts'
@@ -193,7 +195,17 @@ export async function reviveLate(work: Deciding): Promise<DecisionEffect> {
   })
   const data = { merchantId: item.merchant_id, paymentIds: [payment.id] }
   await deps.jobs.send(trx, 'compensation', [{ data, startAfterSeconds: deps.compensationSeconds }])
+  await tellRevived(work, payment)
   return { payment: payment.id }
+}
+
+/** The merchant was told of money for a closed order; now it is told that the order is paid. */
+async function tellRevived({ trx, deps, item }: Deciding, payment: PaymentRow): Promise<void> {
+  const merchantId = item.merchant_id
+  const events = await paymentEvents(trx, 'payment.paid', merchantId, [payment.id])
+  // A subject of its own: there is one event a type and subject.
+  const revived = events.map((event) => ({ ...event, subject: `${payment.id} revived` }))
+  await createEvents(trx, deps.jobs, { merchantId, at: deps.now() }, revived)
 }
 
 /**

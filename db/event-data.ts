@@ -75,6 +75,7 @@ const viewOf = (row: ShownPayment) => ({
   disposition: row.disposition,
   method: row.method,
   amount: jsonMinor(row.amount),
+  received_amount: row.received_amount === null ? null : jsonMinor(row.received_amount),
   refunded: jsonMinor(row.refunded),
   currency: row.currency,
   channel_payment_id: row.channel_payment_id,

@@ -7,8 +7,9 @@ import { vendorColumns } from './migration/0002-vendor.ts'
 import { refundSchema } from './migration/0003-refund.ts'
 import { eventSchema } from './migration/0004-event.ts'
 import { billSchema } from './migration/0005-bill.ts'
-import { paymentListIndex } from './migration/0006-payment-list.ts'
+import { paymentListIndex } from './migration/0007-payment-list.ts'
 import { makePartitions } from './partition.ts'
+import { operationSchema } from './migration/0006-operation.ts'
 import { createQueues } from './queue.ts'
 
 /** Static, so that it also works in a compiled binary. A migration is never edited after it lands. */
@@ -18,7 +19,8 @@ const migrations = {
   '0003-refund': refundSchema,
   '0004-event': eventSchema,
   '0005-bill': billSchema,
-  '0006-payment-list': paymentListIndex,
+  '0006-operation': operationSchema,
+  '0007-payment-list': paymentListIndex,
 }
 
 /** Brings a database to this version: our tables, then pg-boss's schema and queues. Safe to repeat. */

@@ -1,6 +1,8 @@
 import type { MerchantId, PointsGrantId } from '#domain/id'
 import { openCases } from './case.ts'
 import type { Db } from './database.ts'
+import { grantMarks } from './grant-batch.ts'
+import type { GrantToSend } from './grant-batch.ts'
 import type { Selectable } from 'kysely'
 import type { Schema } from './schema.ts'
 
@@ -18,11 +20,20 @@ export async function beginGrant(
   id: PointsGrantId,
   dueAt: Date,
 ): Promise<GrantRow | undefined> {
+  const sent = await grantMarks(db).sent({ merchantId, id, dueAt })
+  return sent === 'none' ? beginRevoke(db, { merchantId, id, dueAt }) : sent
+}
+
+async function beginRevoke(
+  db: Db,
+  { merchantId, id, dueAt }: GrantToSend,
+): Promise<GrantRow | undefined> {
   const pushed = await db
     .updateTable('points_grant as g')
     .set({ due_at: dueAt })
     .where('g.merchant_id', '=', merchantId)
     .where('g.id', '=', id)
+    .where('g.kind', '=', 'revoke')
     .where('g.state', 'in', ['pending', 'sent'])
     .returning('g.order_id')
     .executeTakeFirst()
@@ -34,18 +45,15 @@ export async function beginGrant(
     .where('g.id', '=', id)
     .where('g.state', 'in', ['pending', 'sent'])
     .where((where) =>
-      where.or([
-        where('g.kind', '=', 'grant'),
-        where.exists(
-          where
-            .selectFrom('points_grant as given')
-            .select('given.id')
-            .where('given.merchant_id', '=', merchantId)
-            .where('given.order_id', '=', pushed.order_id)
-            .where('given.kind', '=', 'grant')
-            .where('given.state', '=', 'granted'),
-        ),
-      ]),
+      where.exists(
+        where
+          .selectFrom('points_grant as given')
+          .select('given.id')
+          .where('given.merchant_id', '=', merchantId)
+          .where('given.order_id', '=', pushed.order_id)
+          .where('given.kind', '=', 'grant')
+          .where('given.state', '=', 'granted'),
+      ),
     )
     .returningAll()
     .executeTakeFirst()
@@ -65,13 +73,7 @@ export async function delayGrant(db: Db, grant: GrantRow, until: Date): Promise<
 
 /** The points system has it: sent → granted or taken. A twin that was faster is not an error. */
 export async function finishGrant(db: Db, grant: GrantRow): Promise<void> {
-  await db
-    .updateTable('points_grant')
-    .set({ state: grant.kind === 'grant' ? 'granted' : 'taken', due_at: null })
-    .where('merchant_id', '=', grant.merchant_id)
-    .where('id', '=', grant.id)
-    .where('state', '=', 'sent')
-    .execute()
+  await grantMarks(db).done(grant)
 }
 
 /** The points system says no, or says something else than we asked: sent → refused, and a person looks. */

@@ -25,6 +25,22 @@ export type DiscrepancyKind =
   | 'unclassified'
   | 'points_differ'
 
+/** Who decides, and what the machine has mended. */
+export interface OperationSchema {
+  operator: {
+    id: string
+    name: string
+    hash: string
+    created_at: Stamp
+    revoked_at: Date | null
+  }
+  repair_count: {
+    kind: string
+    day: Day
+    count: bigint
+  }
+}
+
 /** Vendors' bills and what matching them found. */
 export interface BillSchema {
   schedule_run: {

@@ -26,7 +26,7 @@ import type {
   RefundState,
 } from '#domain/state'
 import type { Json, Stamp, Stored } from './column.ts'
-import type { BillSchema } from './schema-bill.ts'
+import type { BillSchema, OperationSchema } from './schema-bill.ts'
 import type { EventSchema } from './schema-event.ts'
 
 /** What a merchant wants done with money for a closed order; for a second payment, `revive` means `ask`. */
@@ -36,7 +36,7 @@ export type LatePolicy = 'revive' | 'refund' | 'ask'
 export type LogKind =
   'create' | 'query' | 'close' | 'key' | 'callback' | 'return' | 'refund' | 'refund_query' | 'bill'
 
-export interface Schema extends EventSchema, BillSchema {
+export interface Schema extends EventSchema, BillSchema, OperationSchema {
   merchant: {
     id: MerchantId
     name: string

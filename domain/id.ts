@@ -38,6 +38,7 @@ const prefix = {
   run: 'u',
   reconciliation: 'h',
   discrepancy: 'f',
+  operator: 'q',
   event: 'e',
   endpoint: 'w',
   delivery: 'd',
@@ -68,6 +69,7 @@ export const newPointsGrantId = (): PointsGrantId => mint(newId(prefix.pointsGra
 export const newCaseId = (): CaseId => mint(newId(prefix.openCase))
 export const newApiKeyId = (): ApiKeyId => mint(newId(prefix.apiKey))
 export const newRefundId = (): RefundId => mint(newId(prefix.refund))
+export const newOperatorId = (): string => newId(prefix.operator)
 export const newBillId = (): BillId => mint(newId(prefix.bill))
 export const newRunId = (): RunId => mint(newId(prefix.run))
 export const newReconciliationId = (): ReconciliationId => mint(newId(prefix.reconciliation))

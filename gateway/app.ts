@@ -12,6 +12,7 @@ import { orderRoute } from './route/order.ts'
 import { payPageRoute } from './route/pay-page.ts'
 import { paymentListRoute } from './route/payment-list.ts'
 import { paymentRoute } from './route/payment.ts'
+import { reconciliationRoute } from './route/reconciliation.ts'
 import { refundRoute } from './route/refund.ts'
 import { timelineRoute } from './route/timeline.ts'
 
@@ -25,6 +26,7 @@ const merchantRoutes = [
   caseRoute,
   eventRoute,
   eventEndpointRoute,
+  reconciliationRoute,
   capabilityRoute,
 ]
 

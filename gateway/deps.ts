@@ -4,6 +4,7 @@ import type { Jobs } from '#db/job'
 import type { SealKey } from '#db/seal'
 import type { Clock } from '#domain/time'
 import type { AccountCache } from './account-cache.ts'
+import type { CallbackCounter } from './counter.ts'
 import type { Intake } from './intake.ts'
 import type { RefreshKeys } from './key-refresh.ts'
 
@@ -17,6 +18,7 @@ export interface GatewayDeps {
   readonly sealKey: SealKey
   readonly accounts: AccountCache
   readonly intake: Intake
+  readonly callbacks: CallbackCounter
   readonly refreshKeys: RefreshKeys
   readonly log: Logger
   /** Where vendors and customers reach this gateway, without a trailing slash. */

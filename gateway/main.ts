@@ -8,6 +8,12 @@ const COMPENSATION_SECONDS = 60
 
 const log = pino({ name: 'gateway', level: process.env['PINGZHANG_LOG_LEVEL'] ?? 'info' })
 
+/** Opened only where somebody asks for it: it is for operators, and several gateways may share a machine. */
+const operationsPort = (env: NodeJS.ProcessEnv): { operationsPort?: number } =>
+  env['PINGZHANG_OPERATIONS_PORT'] === undefined
+    ? {}
+    : { operationsPort: loadNumber(env, 'PINGZHANG_OPERATIONS_PORT', 0) }
+
 /** Crash-only: what nobody expected ends the process, and the supervisor starts a clean one. */
 function die(error: unknown): never {
   const message = error instanceof Error ? error.message : String(error)
@@ -25,6 +31,7 @@ try {
     publicUrl: loadVariable(process.env, 'PINGZHANG_PUBLIC_URL'),
     hostname: process.env['PINGZHANG_HOST'] ?? '127.0.0.1',
     port: loadNumber(process.env, 'PINGZHANG_PORT', PORT),
+    ...operationsPort(process.env),
     localHosts: loadLocalHosts(process.env),
     compensationSeconds: loadNumber(process.env, 'PINGZHANG_COMPENSATION_S', COMPENSATION_SECONDS),
     clock: systemClock,

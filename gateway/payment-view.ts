@@ -17,6 +17,9 @@ export function viewPayment(
     method: payment.method,
     wallet: payment.wallet,
     amount: jsonMinor(payment.amount),
+    // Differs from the amount only where an operator has accepted another one.
+    received_amount: payment.received_amount === null ? null : jsonMinor(payment.received_amount),
+    refunded: jsonMinor(payment.refunded),
     currency: payment.currency,
     subject: payment.subject,
     channel_account: payment.channel_account_id,

@@ -13,6 +13,9 @@ import type { Clock } from '#domain/time'
 import { createAccountCache } from './account-cache.ts'
 import { createApp } from './app.ts'
 import { BODY_BYTES_MAX } from './body.ts'
+import { createConsole } from './console/app.ts'
+import { createCallbackCounter } from './counter.ts'
+import type { GatewayDeps } from './deps.ts'
 import { createIntake, defaultIntake } from './intake.ts'
 import type { CommitBatch } from './intake.ts'
 import { createKeyRefresh } from './key-refresh.ts'
@@ -24,6 +27,8 @@ export interface GatewayOptions extends StoreOptions {
   readonly publicUrl: string
   readonly hostname: string
   readonly port: number
+  /** Of the listener for operators; without it there is none. */
+  readonly operationsPort?: number
   readonly localHosts: readonly string[]
   readonly clock: Clock
   readonly log: Logger
@@ -35,6 +40,7 @@ export interface GatewayOptions extends StoreOptions {
 
 export interface Gateway {
   readonly url: string
+  readonly operationsUrl?: string
   stop(): Promise<void>
 }
 
@@ -55,7 +61,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     newNonce: () => crypto.randomUUID().replaceAll('-', ''),
   })
   const commit = (options.commitWith ?? commitTogether)(db, jobs, options)
-  const app = createApp({
+  const deps: GatewayDeps = {
     db,
     jobs,
     clock,
@@ -66,22 +72,34 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     accounts: createAccountCache(db, options.sealKey, registry, () => performance.now()),
     intake: createIntake(commit, defaultIntake),
     refreshKeys: createKeyRefresh(db, options.sealKey, log, () => performance.now()),
-  })
-  const server = serve(options, (request) => app.fetch(request))
+    callbacks: createCallbackCounter(),
+  }
+  const app = createApp(deps)
+  const server = serve(options, options.port, (request) => app.fetch(request))
+  const operations = serveOperations(options, deps)
   return {
     url: `http://${options.hostname}:${server.port}`,
+    ...(operations && { operationsUrl: `http://${options.hostname}:${operations.port}` }),
     async stop() {
       await server.stop()
+      await operations?.stop()
       await boss.stop({ graceful: false })
       await db.destroy()
     },
   }
 }
 
+/** A port of its own, which the edge does not publish. */
+function serveOperations(options: GatewayOptions, deps: GatewayDeps) {
+  if (options.operationsPort === undefined) return undefined
+  const app = createConsole(deps)
+  return serve(options, options.operationsPort, (request) => app.fetch(request))
+}
+
 type Serve = (request: Request) => Response | Promise<Response>
 
 /** Listens. A taken port is an error that names who has it. */
-function serve({ hostname, port }: GatewayOptions, fetch: Serve) {
+function serve({ hostname }: GatewayOptions, port: number, fetch: Serve) {
   try {
     return Bun.serve({
       hostname,

@@ -70,8 +70,14 @@ async function ask(options: PointsOptions, grant: GrantRow, stop: AbortSignal): 
     const answer = put.status === CONFLICT ? await call(url, signal, { method: 'GET' }) : put
     return { outcome: judge(grant, answer), wishMs: answer.wishMs }
   } catch (error) {
-    return { outcome: { kind: 'unknown', cause: error instanceof Error ? error.name : 'unknown' } }
+    return { outcome: { kind: 'unknown', cause: causeOf(error) } }
   }
+}
+
+/** Only the kind: messages of network errors may quote addresses. */
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown'
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }
 
 interface Answer {

@@ -1,12 +1,13 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Clock } from '#domain/time'
 import type { Account, AccountKey } from '../account.ts'
+import { chainOf, readCertificate } from '../certificate.ts'
 import { importVerifyingKey } from '../crypto-native.ts'
 import type { NativeVerifyingKey } from '../crypto-native.ts'
 import { importSigningKey, keyBits, readPublicPem } from '../crypto.ts'
 import type { SigningKey } from '../crypto.ts'
 import { ChannelUnavailable } from '../http.ts'
-import { RSA_BITS_MIN, isIssuedBy, isSelfSigned, readCertificate, readRoots } from './settings.ts'
+import { RSA_BITS_MIN, readRoots } from './settings.ts'
 import type { Settings } from './settings.ts'
 
 export interface Signer {
@@ -36,8 +37,6 @@ export const certIdOf = (certificate: X509Certificate): string =>
 
 /** The vendor's certificate, two at a change of it; a few more for the operator's mistakes. */
 const CACHED_MAX = 16
-/** Root and intermediates above the vendor's certificate. */
-const CHAIN_MAX = 4
 
 export function createKeyring(account: Account, settings: Settings, clock: Clock): Keyring {
   const authorities = readRoots(account.keys)
@@ -117,7 +116,7 @@ function judge(
   if (!isVendorName(certificate, environment)) {
     return untrusted(`certificate ${certId} is not one of UnionPay in ${environment}`)
   }
-  const chain = chainOf(certificate, authorities, now)
+  const chain = chainOf(certificate, { roots: authorities, between: [], now })
   if (chain === undefined) {
     return untrusted(`certificate ${certId} does not chain to a valid vendor_root, or has ended`)
   }
@@ -135,9 +134,6 @@ function judge(
 
 const isWithin = ({ from, until }: Pick<Chained, 'from' | 'until'>, now: Date): boolean =>
   from <= now && now < until
-
-const isValidAt = (item: X509Certificate, now: Date): boolean =>
-  isWithin({ from: item.validFromDate, until: item.validToDate }, now)
 
 function rsaKeyOf(pem: string): NativeVerifyingKey | undefined {
   const key = readPublicPem(pem)
@@ -159,27 +155,3 @@ function isVendorName(certificate: X509Certificate, environment: Settings['envir
   const part = name.split('@')[2]
   return part === VENDOR_NAME || (environment === 'test' && part === OLD_TEST_NAME)
 }
-
-/** The certificate and all above it up to a root of ours, each valid now; `undefined` without. */
-function chainOf(
-  certificate: X509Certificate,
-  authorities: readonly X509Certificate[],
-  now: Date,
-): readonly X509Certificate[] | undefined {
-  const chain: X509Certificate[] = []
-  let link: X509Certificate | undefined = certificate
-  while (link !== undefined && isValidAt(link, now) && chain.length <= CHAIN_MAX) {
-    chain.push(link)
-    if (chain.length > 1 && isSelfSigned(link)) return chain
-    link = issuerOf(link, authorities, now)
-  }
-  return undefined
-}
-
-/** Of several with one name or one key, one that is valid: a renewed authority stands beside the ended one. */
-const issuerOf = (
-  certificate: X509Certificate,
-  authorities: readonly X509Certificate[],
-  now: Date,
-): X509Certificate | undefined =>
-  authorities.find((item) => isValidAt(item, now) && isIssuedBy(certificate, item))

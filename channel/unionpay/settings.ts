@@ -1,8 +1,9 @@
-import { X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import { unreachable } from '#domain/assert'
 import type { KeyPurpose } from '#domain/key'
 import type { AccountKey } from '../account.ts'
+import { isIssuedBy, isSelfSigned, readCertificate } from '../certificate.ts'
 import { keyBits, readPrivatePem } from '../crypto.ts'
 
 /** UnionPay dossier, section 1.1. */
@@ -101,26 +102,3 @@ export const readRoots = (keys: readonly AccountKey[]): readonly X509Certificate
     .filter((key) => key.purpose === 'vendor_root')
     .map((key) => readCertificate(key.value.reveal()))
     .filter((certificate) => certificate !== undefined)
-
-/** A certificate in PEM; `undefined` for anything else. */
-export function readCertificate(pem: string): X509Certificate | undefined {
-  try {
-    return pem.includes('BEGIN CERTIFICATE') ? new X509Certificate(pem) : undefined
-  } catch {
-    // Whatever it is, it is not a certificate.
-    return undefined
-  }
-}
-
-/** Names, key ids and the signature itself: names alone prove nothing. */
-export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
-  try {
-    return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
-  } catch {
-    // A key that the library cannot use signs nothing for us.
-    return false
-  }
-}
-
-export const isSelfSigned = (certificate: X509Certificate): boolean =>
-  isIssuedBy(certificate, certificate)

@@ -1,71 +1,253 @@
 import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
+import type { Gunzip } from 'node:zlib'
 import { BILL_LIMITS, BillBroken } from '../bill.ts'
 import type { BillFile, BillKind, BillLine } from '../bill.ts'
-import { Cells, headerOf, openForm, parseUnits } from './wire-bill.ts'
-import type { BillForm } from './wire-bill.ts'
+import { Cells, SUM_DECIMALS, formatUnits, parseUnits, readHeader, shown } from './bill-cell.ts'
+import type { BillForm, BillLayout, Owner } from './bill-cell.ts'
+import { transactionForm } from './wire-bill.ts'
+import { fundForm } from './wire-fund.ts'
 
-const LF = 0x0a
-const CR = 0x0d
-const BACKTICK = 0x60
-/** `1f 8b`: the first bytes of gzip (RFC 1952), and of no text in UTF-8. */
+/** The first bytes of gzip (RFC 1952), which no text in UTF-8 has. */
 const GZIP_MAGIC = [0x1f, 0x8b] as const
-/** Large enough that the work for each piece is nothing, small enough for constant memory. */
-const PIECE_BYTES = 256 * 1024
-/** Below this an expansion is no bomb, whatever its ratio. */
+const RAW_PIECE_BYTES = 256 * 1024
+/** Some thousand lines: large enough that the work for each piece is nothing, small enough for memory. */
+const PIECE_BYTES = 1024 * 1024
+/** Below this no expansion is a bomb, whatever its ratio. */
 const BOMB_BYTES_MIN = 8 * 1024 * 1024
 
-/** Whose bill it must be. */
-export interface Owner {
-  readonly mchid: string
-  readonly businessDate: string
-}
+type Pieces = AsyncIterable<Uint8Array>
 
-/** Reads a raw bill: what the vendor sends, a gzip file, or the same text unpacked by a person. */
-export async function* readBill(
+/** Reads a raw bill: the gzip file that the vendor sends, or the same text unpacked by a person. */
+export const readBill = (
   file: BillFile,
   kind: BillKind,
   mchid: string,
-): AsyncGenerator<readonly BillLine[]> {
-  const owner = { mchid, businessDate: file.businessDate }
-  const raw = createReadStream(file.path, { highWaterMark: PIECE_BYTES })
+): AsyncGenerator<readonly BillLine[]> =>
+  readText(openFile(file), kind, { mchid, businessDate: file.businessDate })
+
+/** Unpacks once and never what was packed inside: that is no text, and so it is refused. */
+async function* openFile({ path, bytes: rawBytes }: BillFile): Pieces {
+  const head = new Uint8Array(await Bun.file(path).slice(0, GZIP_MAGIC.length).arrayBuffer())
+  const raw = createReadStream(path, { highWaterMark: RAW_PIECE_BYTES })
+  const isPacked = GZIP_MAGIC.every((byte, at) => head[at] === byte)
   try {
-    yield* readText(expand(raw, file.bytes), kind, owner)
+    yield* isPacked ? unpack(raw, rawBytes) : raw
   } finally {
     raw.destroy()
   }
 }
 
-type Pieces = AsyncIterable<Uint8Array>
-
-/** Whether these are more bytes than any bill has: text of bills packs some tenfold. */
-export const isBomb = (expandedBytes: number, rawBytes: number): boolean =>
-  expandedBytes > BILL_LIMITS.expandedBytesMax ||
-  (expandedBytes > BOMB_BYTES_MIN && expandedBytes > rawBytes * BILL_LIMITS.ratioMax)
-
-/** Unpacks once, never what was packed inside: that is no text, and so is refused. */
-async function* expand(raw: ReturnType<typeof createReadStream>, rawBytes: number): Pieces {
-  const first = await firstBytes(raw)
-  const isPacked = GZIP_MAGIC.every((byte, at) => first[at] === byte)
+async function* unpack(raw: ReturnType<typeof createReadStream>, rawBytes: number): Pieces {
+  const gunzip = newGunzip()
+  // A pipe does not hand on errors.
+  raw.once('error', (error) => gunzip.destroy(error))
   let bytes = 0
   try {
-    for await (const piece of isPacked ? raw.pipe(newGunzip()) : raw) {
+    for await (const piece of raw.pipe(gunzip)) {
       bytes += piece.length
-      if (isPacked && isBomb(bytes, rawBytes)) throw new BillBroken('expands like a bomb')
+      if (isBomb(bytes, rawBytes)) throw new BillBroken(`${rawBytes} bytes expand like a bomb`)
       yield piece
     }
   } catch (error) {
     // What is wrong with gzip is wrong with the bill; trouble with this machine's disk is not.
-    throw isZlibError(error) ? new BillBroken(`gzip: ${error.code}`) : error
+    throw isGzipError(error) ? new BillBroken(`gzip: ${error.message}`) : error
+  } finally {
+    gunzip.destroy()
   }
 }
 
-export const newGunzip = () => createGunzip({ chunkSize: PIECE_BYTES })
+export const newGunzip = (): Gunzip => createGunzip({ chunkSize: PIECE_BYTES })
 
-/** Looks at the first bytes and puts them back. */
-async function firstBytes(raw: ReturnType<typeof createReadStream>): Promise<Uint8Array> {
-  return new Uint8Array()
+/** Whether these are more bytes than a bill has: text of bills packs some tenfold. */
+export const isBomb = (bytes: number, rawBytes: number): boolean =>
+  bytes > BILL_LIMITS.expandedBytesMax ||
+  (bytes > BOMB_BYTES_MIN && bytes > rawBytes * BILL_LIMITS.ratioMax)
+
+const isGzipError = (error: unknown): error is Error =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')
+
+/** Reads the text of a bill, wherever its pieces are cut. */
+export async function* readText(
+  pieces: Pieces,
+  kind: BillKind,
+  owner: Owner,
+): AsyncGenerator<readonly BillLine[]> {
+  const bill = new BillSections(kind === 'fund' ? fundForm : transactionForm, owner)
+  const text = new TextLines((line) => bill.take(line))
+  for await (const piece of pieces) {
+    text.push(piece)
+    if (bill.hasLines()) yield bill.handOver()
+  }
+  text.end()
+  if (bill.hasLines()) yield bill.handOver()
+  bill.end()
 }
 
-const isZlibError = (error: unknown): error is { readonly code: string } =>
-  error instanceof Error && 'code' in error && /^Z_/.test(String(error.code))
+/** One line, still within the text around it. */
+interface TextLine {
+  readonly text: string
+  readonly from: number
+  readonly to: number
+  /** 1-based. */
+  readonly number: number
+}
+
+const LF = 0x0a
+const CR = 0x0d
+const BYTE_ORDER_MARK = '\ufeff'
+const UTF8_BYTES_MAX = 3
+const REPLACEMENT = '\ufffd'
+
+/** Cuts bytes into lines. LF is no part of another character in UTF-8, so whole lines are whole characters. */
+class TextLines {
+  readonly #take: (line: TextLine) => void
+  #rest: Uint8Array = new Uint8Array()
+  #number = 0
+
+  constructor(take: (line: TextLine) => void) {
+    this.#take = take
+  }
+
+  push(piece: Uint8Array): void {
+    const end = piece.lastIndexOf(LF) + 1
+    if (end === 0) {
+      this.#rest = joined(this.#rest, piece)
+    } else {
+      this.#read(joined(this.#rest, piece.subarray(0, end)))
+      this.#rest = piece.slice(end)
+    }
+    if (this.#rest.length > BILL_LIMITS.lineBytesMax) throw tooLong(this.#number + 1)
+  }
+
+  /** The last line may lack its end. */
+  end(): void {
+    if (this.#rest.length > 0) this.#read(this.#rest)
+  }
+
+  #read(bytes: Uint8Array): void {
+    const text = this.#decode(bytes)
+    for (let from = 0; from < text.length;) {
+      const lf = text.indexOf('\n', from)
+      const end = lf < 0 ? text.length : lf
+      this.#number += 1
+      if (isTooLong(text, from, end)) throw tooLong(this.#number)
+      const to = end > from && text.charCodeAt(end - 1) === CR ? end - 1 : end
+      this.#take({ text, from, to, number: this.#number })
+      from = end + 1
+    }
+  }
+
+  #decode(bytes: Uint8Array): string {
+    try {
+      // Only the very first mark is one; the decoder would drop it from the start of every piece.
+      const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+      return this.#number === 0 && text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text
+    } catch {
+      // The decoder does not say where; the first character that another one has to replace does.
+      const [before = ''] = new TextDecoder().decode(bytes).split(REPLACEMENT, 1)
+      throw new BillBroken('expected UTF-8', this.#number + before.split('\n').length)
+    }
+  }
+}
+
+const joined = (first: Uint8Array, second: Uint8Array): Uint8Array =>
+  first.length === 0 ? second : Buffer.concat([first, second])
+
+const isTooLong = (text: string, from: number, to: number): boolean =>
+  (to - from) * UTF8_BYTES_MAX > BILL_LIMITS.lineBytesMax &&
+  Buffer.byteLength(text.slice(from, to)) > BILL_LIMITS.lineBytesMax
+
+const tooLong = (number: number): BillBroken =>
+  new BillBroken(`longer than ${BILL_LIMITS.lineBytesMax} bytes`, number)
+
+/** WeChat Pay dossier, section 6.6: a header, rows, the header of the summary, the summary, and nothing more. */
+class BillSections {
+  readonly #form: BillForm
+  readonly #owner: Owner
+  readonly #cells = new Cells()
+  #lines: BillLine[] = []
+  #columns = 0
+  #layout: BillLayout | undefined
+  #summary: readonly string[] | undefined
+  #isSummed = false
+  #isOfDay: boolean | undefined
+  #number = 0
+
+  constructor(form: BillForm, owner: Owner) {
+    this.#form = form
+    this.#owner = owner
+  }
+
+  take({ text, from, to, number }: TextLine): void {
+    this.#number = number
+    if (this.#layout === undefined) return this.#open(text.slice(from, to))
+    if (this.#isSummed) return this.#expectNothing(text.slice(from, to))
+    const count = this.#cells.cut(text, from, to)
+    if (count === 0) return this.#openSummary(text.slice(from, to))
+    if (this.#summary !== undefined) return this.#closeSummary(this.#layout, this.#summary, count)
+    this.#expectValues(this.#columns, count)
+    const line = this.#layout.readLine(this.#cells, number)
+    this.#isOfDay ||= line.at.startsWith(this.#owner.businessDate)
+    this.#lines.push(line)
+  }
+
+  hasLines(): boolean {
+    return this.#lines.length > 0
+  }
+
+  handOver(): readonly BillLine[] {
+    const lines = this.#lines
+    this.#lines = []
+    return lines
+  }
+
+  end(): void {
+    if (!this.#isSummed) throw this.#broken('the bill ends before its summary')
+    // The file of another day is sound in itself; a person may have uploaded it.
+    if (this.#isOfDay === false) throw new BillBroken(`no line is of ${this.#owner.businessDate}`)
+  }
+
+  #open(text: string): void {
+    const header = readHeader(text, this.#number)
+    this.#columns = header.length
+    this.#layout = this.#form.open(header, this.#owner)
+  }
+
+  #openSummary(text: string): void {
+    if (this.#summary !== undefined || !text.startsWith(this.#form.summaryWord)) {
+      throw this.#broken(`expected a backtick or the summary, found "${shown(text)}"`)
+    }
+    this.#summary = readHeader(text, this.#number)
+    for (const word of this.#layout?.requiredSums ?? []) {
+      if (!this.#summary.includes(word)) throw this.#broken('the sum is missing', word)
+    }
+  }
+
+  /** The vendor's sums against those of the lines: whatever is missing or changed shows here. */
+  #closeSummary(layout: BillLayout, summary: readonly string[], count: number): void {
+    this.#expectValues(summary.length, count)
+    const sums = layout.sums()
+    for (const [column, word] of summary.entries()) {
+      const ours = sums.get(word)
+      const text = this.#cells.at(column)
+      if (ours !== undefined && parseUnits(text, SUM_DECIMALS) !== ours) {
+        const total = formatUnits(ours, SUM_DECIMALS)
+        throw this.#broken(`the lines add up to ${total}, the summary says "${shown(text)}"`, word)
+      }
+    }
+    this.#isSummed = true
+  }
+
+  #expectValues(expected: number, found: number): void {
+    if (found !== expected) throw this.#broken(`expected ${expected} values, found ${found}`)
+  }
+
+  #expectNothing(text: string): void {
+    if (text !== '') throw this.#broken('the bill goes on after its summary')
+  }
+
+  #broken(reason: string, column = ''): BillBroken {
+    return new BillBroken(reason, this.#number, column)
+  }
+}

@@ -5,7 +5,7 @@ import { Problem, problemResponse } from '../problem.ts'
 
 /** The one place that turns an exception into a status. What is not expected is 503: try again. */
 export function handleError(deps: Pick<GatewayDeps, 'log'>) {
-  return (error: Error, context: Context<GatewayEnv>): Response => {
+  return <Env extends GatewayEnv>(error: Error, context: Context<Env>): Response => {
     const requestId = context.get('requestId')
     if (error instanceof Problem) return problemResponse(error, requestId)
     if (error instanceof HTTPException) {

@@ -42,6 +42,7 @@ export function callbackRoute(deps: GatewayDeps): Hono<GatewayEnv> {
         })
       },
       (rejected) => explain(deps, live, rejected),
+      (outcome) => deps.callbacks.add(account.channel, outcome),
     )
     hit('callback.answer:before')
     return answer

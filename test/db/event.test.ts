@@ -42,6 +42,7 @@ async function committed(id: PaymentId) {
       disposition: row.disposition,
       method: row.method,
       amount: Number(row.amount),
+      received_amount: row.received_amount === null ? null : Number(row.received_amount),
       refunded: Number(row.refunded),
       currency: row.currency,
       channel_payment_id: row.channel_payment_id,

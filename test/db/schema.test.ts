@@ -14,6 +14,8 @@ const NOT_BY_MERCHANT: Readonly<Record<string, string>> = {
   merchant: 'is the merchant',
   rejected_callback: 'bounded per account; nobody is authenticated there',
   state_move: 'reference table',
+  operator: 'people who decide for all merchants',
+  repair_count: 'figures of the installation',
   kysely_migration: 'of the migrator',
   kysely_migration_lock: 'of the migrator',
 }

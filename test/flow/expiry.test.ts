@@ -184,6 +184,14 @@ describe('money rule 2: neither "not found" nor a time-out is "closed"', () => {
     scene.passSeconds(MARGIN_SECONDS)
     scene.emulator.setKnobs({ status500: 1 })
     expect(await refusal(close(id))).toContain('TryAgain')
+    let calls = 0
+    scene.interceptWith((_url, go) => {
+      calls += 1
+      // The close and its query say "not found"; the last query, which would be the proof, says nothing.
+      return calls === 3 ? Promise.resolve(new Response(null, { status: 502 })) : go()
+    })
+    expect(await refusal(close(id))).toContain('last query')
+    scene.interceptWith(undefined)
     expect(await state(id)).toBe('created')
     await close(id)
     expect(await state(id)).toBe('closed')

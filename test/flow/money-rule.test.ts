@@ -7,6 +7,9 @@ import { runPaymentQuery } from '#worker/job/payment-query'
 import { runRefundQuery } from '#worker/job/refund-query'
 import { runRefundSubmit } from '#worker/job/refund-submit'
 import { newNonce } from '../emulator/core/random.ts'
+import { signCallback } from '../emulator/wechat-pay/callback.ts'
+import { claimSuccess, orderObject } from '../emulator/wechat-pay/order.ts'
+import { startLoggedGateway } from '../gateway/logged.ts'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
 import { findExceedingRefunds } from '../support/refund-invariant.ts'
@@ -162,19 +165,24 @@ describe('money rule 9: an account that is switched off, rotated, or in test mod
   )
 
   test('a payload sealed with the APIv3 key of before still opens beside the new one', async () => {
-    const id = await scene.buy()
+    const [old, fresh] = [scene.keys.merchant.apiV3Key, newNonce(32)]
     await scene.db.transaction().execute((trx) =>
       addKeys(trx, testSealKey(), {
         merchantId: scene.merchantId,
         accountId: scene.accountId,
-        keys: [{ purpose: 'symmetric', serial: 'next', value: new Secret(newNonce(32)) }],
+        keys: [{ purpose: 'symmetric', serial: 'next', value: new Secret(fresh) }],
       }),
     )
-    // Past the two seconds for which the gateway keeps an account.
-    scene.passSeconds(3)
-    expect(await scene.pay(id)).toBe('paid')
-    await scene.applyCallbacks()
-    expect((await scene.payment(id)).state).toBe('paid')
+    // A gateway of its own, because one that knows the account believes what it knows for two seconds.
+    const gateway = await startLoggedGateway({ databaseUrl: database.url, clock: scene.deps.clock })
+    for (const apiV3Key of [old, fresh, old]) {
+      const id = await scene.buy()
+      expect(await sealedWith(apiV3Key, id, gateway.url)).toBe(200)
+      await scene.applyCallbacks()
+      expect((await scene.payment(id)).state).toBe('paid')
+    }
+    expect(await sealedWith(newNonce(32), await scene.buy(), gateway.url)).toBe(401)
+    await gateway.stop()
   })
 })
 
@@ -224,9 +232,25 @@ const failingFor = (value: string) => ({
 
 const printable = (item: unknown): unknown => (typeof item === 'bigint' ? item.toString() : item)
 
+/** Sends a success that was sealed with this key. */
+async function sealedWith(apiV3Key: string, id: PaymentId, url: string): Promise<number> {
+  const order = scene.emulator.order(id)
+  if (order === undefined) throw new Error('the vendor knows the order')
+  const { headers, body } = signCallback({
+    keys: scene.keys.vendor,
+    apiV3Key,
+    plaintext: JSON.stringify(orderObject(claimSuccess(order, scene.now()))),
+    eventType: 'TRANSACTION.SUCCESS',
+    id: crypto.randomUUID(),
+    now: scene.now(),
+    serialMode: 'public',
+  })
+  const target = `${url}/callback/${scene.accountId}`
+  return (await fetch(target, { method: 'POST', headers, body })).status
+}
+
 const accept = async (accepting: boolean): Promise<void> => {
   await setAccountFlags(scene.db, scene.merchantId, scene.accountId, { accepting, retired: false })
-  scene.passSeconds(3)
 }
 
 /** A genuine callback about a payment that the vendor holds for paid, in this state. */

@@ -18,8 +18,10 @@ beforeAll(async () => {
   scene = await openPingppScene(database.url)
 }, TIMEOUT_MS)
 
+const vendor = () => scene.vendor.emulator
+
 afterEach(() => {
-  scene.vendor.emulator.resetKnobs()
+  vendor().resetKnobs()
 })
 
 afterAll(async () => {
@@ -31,14 +33,14 @@ describe('a refund', () => {
   test(
     'pingpp checklist 32: is pending until the event, which finishes it and takes points back',
     async () => {
-      scene.vendor.emulator.setKnobs({ refundEnding: 'held' })
+      vendor().setKnobs({ refundEnding: 'held' })
       const id = await scene.buyPaid('u-event')
       const refund = await scene.shop.refund(id, 999)
       await scene.waitForRefund(refund.id, 'accepted')
       const held = scene.onlyAtVendor(id)
       expect(held).toMatchObject({ amount: 999, metadata: { pingzhang_refund: refund.id } })
       expect(await scene.paymentRow(id)).toEqual({ refund_reserved: 999n, refunded: 0n })
-      await scene.vendor.emulator.finishRefund(held.id, 'succeeded').done
+      await vendor().finishRefund(held.id, 'succeeded').done
       await scene.waitForRefund(refund.id, 'succeeded')
       expect((await scene.shop.read(id)).order.state).toBe('partly_refunded')
       expect(await scene.paymentRow(id)).toEqual({ refund_reserved: 999n, refunded: 999n })
@@ -53,9 +55,26 @@ describe('a refund', () => {
   )
 
   test(
+    'pingpp checklist 32: whose event is lost is finished by the query',
+    async () => {
+      vendor().setKnobs({ refundEnding: 'held' })
+      const id = await scene.buyPaid('u-silent')
+      const refund = await scene.shop.refund(id, 1999)
+      await scene.waitForRefund(refund.id, 'accepted')
+      vendor().setKnobs({ dropCallbacks: true, dropForever: true })
+      vendor().finishRefund(scene.onlyAtVendor(id).id, 'succeeded')
+      await scene.letTimePass(refund.id)
+      await scene.waitForRefund(refund.id, 'succeeded')
+      expect((await scene.movesOf(refund.id)).at(-1)).toBe('succeeded query')
+      expect(scene.callsFor(id)).toBe(1)
+    },
+    TIMEOUT_MS,
+  )
+
+  test(
     'pingpp checklist 33: that failed in the answer is refused, and a new number may follow',
     async () => {
-      scene.vendor.emulator.setKnobs({ refundEnding: 'refused', refundFailureCode: 'refund_retry' })
+      vendor().setKnobs({ refundEnding: 'refused', refundFailureCode: 'refund_retry' })
       const id = await scene.buyPaid('u-refused')
       const first = await scene.shop.refund(id, 1999)
       const refused = await scene.waitForRefund(first.id, 'refused')
@@ -64,7 +83,7 @@ describe('a refund', () => {
       expect(await scene.casesOf(first.id)).toEqual(['refund_refused'])
       // No machine makes a new one of it.
       expect(scene.callsFor(id)).toBe(1)
-      scene.vendor.emulator.resetKnobs()
+      vendor().resetKnobs()
       const second = await scene.shop.refund(id, 1999)
       await scene.waitForRefund(second.id, 'succeeded')
       expect((await scene.shop.read(id)).order.state).toBe('refunded')
@@ -83,14 +102,14 @@ describe('a refund', () => {
     'that fails later is refused by the event, or is for a person, by its code',
     async () => {
       const id = await scene.buyPaid('u-later')
-      scene.vendor.emulator.setKnobs({
+      vendor().setKnobs({
         refundEnding: 'failed',
         refundFailureCode: 'refund_refused',
       })
       const refused = await scene.shop.refund(id, 100)
       await scene.waitForRefund(refused.id, 'refused')
       expect((await scene.movesOf(refused.id)).at(-1)).toBe('refused callback')
-      scene.vendor.emulator.setKnobs({ refundFailureCode: 'refund_manual_intervention' })
+      vendor().setKnobs({ refundFailureCode: 'refund_manual_intervention' })
       const manual = await scene.shop.refund(id, 100)
       await scene.waitForRefund(manual.id, 'abnormal')
       expect(await scene.casesOf(manual.id)).toEqual(['refund_abnormal'])
@@ -101,7 +120,7 @@ describe('a refund', () => {
   )
 
   test('pingpp checklist 31: never reaches the vendor when it is more than is left', async () => {
-    scene.vendor.emulator.setKnobs({ refundEnding: 'held' })
+    vendor().setKnobs({ refundEnding: 'held' })
     const id = await scene.buyPaid('u-more')
     const first = await scene.shop.refund(id, 1500)
     await scene.waitForRefund(first.id, 'accepted')
@@ -122,13 +141,13 @@ describe('pingpp checklist 30: money rule 4: RF-04: a lost answer', () => {
     '%s: the list is read, our number is found, and one refund stands in the books',
     async (_name, knobs) => {
       const id = await scene.buyPaid(`u-lost-${Object.keys(knobs).join('')}`)
-      scene.vendor.emulator.setKnobs({ refundEnding: 'held', ...knobs })
+      vendor().setKnobs({ refundEnding: 'held', ...knobs })
       const refund = await scene.shop.refund(id, 1999)
       await scene.waitForRefund(refund.id, 'accepted')
       expect(scene.callsFor(id)).toBe(1)
       const held = scene.onlyAtVendor(id)
       expect((await scene.movesOf(refund.id)).at(-1)).toBe('accepted query')
-      await scene.vendor.emulator.finishRefund(held.id, 'succeeded').done
+      await vendor().finishRefund(held.id, 'succeeded').done
       await scene.waitForRefund(refund.id, 'succeeded')
       expect(scene.callsFor(id)).toBe(1)
       expect(await scene.casesOf(refund.id)).toEqual([])
@@ -140,7 +159,7 @@ describe('pingpp checklist 30: money rule 4: RF-04: a lost answer', () => {
     'of a call that never arrived: a person is asked, nothing is sent again, nobody overtakes it',
     async () => {
       const id = await scene.buyPaid('u-never')
-      scene.vendor.emulator.setKnobs({ status500: 1 })
+      vendor().setKnobs({ status500: 1 })
       const refund = await scene.shop.refund(id, 999)
       await scene.waitForRefund(refund.id, 'sent')
       await waitFor('the call', () => (scene.callsFor(id) === 1 ? true : undefined))

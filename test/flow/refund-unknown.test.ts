@@ -166,7 +166,10 @@ describe('RF-07 the sweep knows what was never sent', () => {
     expect([await jobsFor(fresh, 'refund-submit'), await jobsFor(fresh, 'refund-query')]).toEqual([
       2, 0,
     ])
+    const before = scene.emulator.requests().length
     await query(fresh)
+    // There is nothing to ask about, so nobody is asked.
+    expect(scene.emulator.requests()).toHaveLength(before)
     expect(await state(fresh)).toBe('requested')
     scene.emulator.setKnobs({ status500: 1 })
     await submit(fresh)

@@ -53,7 +53,9 @@ const resting = (id: string, until: Date): TryAgain =>
 async function waitLonger(deps: WorkerDeps, grant: GrantRow, cause: string): Promise<never> {
   const now = deps.clock.now()
   const waitedMs = now.getTime() - grant.created_at.getTime()
-  const pauseMs = Math.max(deps.retrySeconds * MS_PER_SECOND, Math.min(waitedMs / 2, HOUR_MS))
+  // The attempt at the hour is the one that tells: it is not slept through.
+  const pauseMsMax = waitedMs < HOUR_MS ? HOUR_MS - waitedMs : HOUR_MS
+  const pauseMs = Math.max(deps.retrySeconds * MS_PER_SECOND, Math.min(waitedMs / 2, pauseMsMax))
   await delayGrant(deps.db, grant, addMs(now, pauseMs))
   if (waitedMs >= HOUR_MS) {
     const since = grant.created_at.toISOString()

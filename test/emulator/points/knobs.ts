@@ -15,8 +15,20 @@ export const MODES = [
   'html',
   /** Applies it and claims one point more. */
   'wrong_amount',
+  /** Applies it and names another user. */
+  'wrong_user',
   /** 302; nothing applied. */
   'redirect',
+  /** 200 and an error in the body; nothing applied. */
+  'error_200',
+  /** Calls every key a duplicate; nothing applied. */
+  'claims_duplicate',
+  /** Applies it and calls it a duplicate. */
+  'commit_then_409',
+  /** 429 with Retry-After; nothing applied. */
+  'too_many',
+  /** Not idempotent: applies it again each time. */
+  'ignores_key',
 ] as const
 
 export type Mode = (typeof MODES)[number]
@@ -25,6 +37,8 @@ const knobsSchema = z.strictObject({
   mode: z.enum(MODES),
   /** How many requests the mode meets before it is `ok` again; all of them unless given. */
   times: z.int().min(1).exactOptional(),
+  /** What `too_many` asks for, as the header has it. */
+  retryAfter: z.string().exactOptional(),
   /** Only requests of this kind. */
   only: z.enum(['grant', 'revoke']).exactOptional(),
 })

@@ -61,6 +61,13 @@ export class PointsLedger {
     return this.#db.transaction(() => this.#put(kind, wish)).immediate()
   }
 
+  /** Moves points once more for a key that is known, as a service does that is not idempotent. */
+  putAgain(kind: EffectKind, wish: StoredEffect): PutOutcome {
+    if (this.find(kind, wish.key) === undefined) return this.put(kind, wish)
+    this.#move(kind, wish)
+    return { kind: 'stored', effect: wish }
+  }
+
   find(kind: EffectKind, key: string): StoredEffect | undefined {
     const query = this.#db.query<StoredEffect, [Named]>(
       'select key, user_id, points from effect where kind = $kind and key = $key',
@@ -101,12 +108,16 @@ export class PointsLedger {
     this.#db
       .query<never, [Named]>('insert into effect values ($kind, $key, $user_id, $points, $at)')
       .run({ kind, key, user_id, points, at })
+    this.#move(kind, wish)
+    return { kind: 'stored', effect: wish }
+  }
+
+  #move(kind: EffectKind, { key, user_id, points }: StoredEffect): void {
     const moved = kind === 'grant' ? points : -points
     this.#db
       .query<never, [Named]>(
         'insert into movement (kind, key, user_id, points) values ($kind, $key, $user_id, $moved)',
       )
       .run({ kind, key, user_id, moved })
-    return { kind: 'stored', effect: wish }
   }
 }

@@ -89,6 +89,12 @@ describe('the fault panel', () => {
     ['html', 200, 0],
     ['commit_then_500', 500, 1],
     ['wrong_amount', 200, 1],
+    ['wrong_user', 200, 1],
+    ['error_200', 200, 0],
+    ['claims_duplicate', 409, 0],
+    ['commit_then_409', 409, 1],
+    ['too_many', 429, 0],
+    ['ignores_key', 200, 1],
   ] as const)('%s answers %d and applies %d', async (mode, status, count) => {
     service.setKnobs({ mode })
     const answer = await put(`/grant/${mode}`, 'eve', 5)

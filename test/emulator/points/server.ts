@@ -90,7 +90,7 @@ async function answer(deps: Deps, request: Request): Promise<Response> {
   const act = (): Response => {
     const name = decodeName(second)
     if (name === undefined || rest.length > 0) return failed(404, 'unknown path')
-    return route(deps, { method: request.method, first, name, text })
+    return route(deps, { method: request.method, first, name, text, mode })
   }
   const spoiling = spoil(deps, { mode, act, request })
   deps.arrivals.append(pathname)
@@ -136,17 +136,34 @@ async function spoil(deps: Deps, { mode, act, request }: Meeting): Promise<Respo
       return new Response('<!doctype html><title>Welcome</title>', {
         headers: { 'Content-Type': 'text/html; charset=utf-8' },
       })
+    case 'ignores_key':
+      return act()
     case 'wrong_amount':
-      return exaggerate(act())
+    case 'wrong_user':
+      return falsify(act(), mode)
+    case 'error_200':
+      return Response.json({ code: 'INTERNAL', message: 'try later' })
+    case 'claims_duplicate':
+      return isReading ? act() : failed(409, 'duplicate')
+    case 'commit_then_409':
+      if (isReading) return act()
+      act()
+      return failed(409, 'duplicate')
+    case 'too_many': {
+      const { retryAfter } = deps.panel.get()
+      const headers = retryAfter === undefined ? undefined : { 'Retry-After': retryAfter }
+      return Response.json({ error: 'slow down' }, { status: 429, ...(headers && { headers }) })
+    }
     case 'redirect':
       return new Response(null, { status: 302, headers: { Location: '/elsewhere' } })
   }
 }
 
-async function exaggerate(response: Response): Promise<Response> {
+async function falsify(response: Response, mode: Mode): Promise<Response> {
   if (response.status !== 200) return response
   const claim = z.looseObject({ points: z.int() }).safeParse(await response.json())
-  if (!claim.success) return failed(500, 'nothing to exaggerate')
+  if (!claim.success) return failed(500, 'nothing to falsify')
+  if (mode === 'wrong_user') return Response.json({ ...claim.data, user_id: 'somebody else' })
   return Response.json({ ...claim.data, points: claim.data.points + 1 })
 }
 
@@ -155,9 +172,10 @@ interface Call {
   readonly first: string
   readonly name: string
   readonly text: string
+  readonly mode: Mode
 }
 
-function route(deps: Deps, { method, first, name, text }: Call): Response {
+function route(deps: Deps, { method, first, name, text, mode }: Call): Response {
   if (first === 'users' && method === 'GET') {
     return Response.json({ user_id: name, balance: deps.ledger.balance(name) })
   }
@@ -166,7 +184,9 @@ function route(deps: Deps, { method, first, name, text }: Call): Response {
   if (method !== 'PUT') return failed(405, 'expected GET or PUT')
   const body = effectBody.safeParse(parseJson(text))
   if (!body.success) return failed(400, z.prettifyError(body.error))
-  return toResponse(deps.ledger.put(first, { key: name, ...body.data }))
+  const wish = { key: name, ...body.data }
+  const isCareless = mode === 'ignores_key'
+  return toResponse(isCareless ? deps.ledger.putAgain(first, wish) : deps.ledger.put(first, wish))
 }
 
 function read(deps: Deps, kind: EffectKind, key: string): Response {
