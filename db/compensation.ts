@@ -33,11 +33,15 @@ export async function repairGrants(
     const rows = await trx
       .selectFrom('customer_order as o')
       .innerJoin('payment as p', (join) =>
-        join.onRef('p.merchant_id', '=', 'o.merchant_id').onRef('p.id', '=', 'o.paid_payment_id'),
+        join
+          .onRef('p.merchant_id', '=', 'o.merchant_id')
+          // The order by its key: no index leads from a payment to the order that counts it.
+          .onRef('p.order_id', '=', 'o.id')
+          .onRef('p.id', '=', 'o.paid_payment_id'),
       )
       .select(['o.id', 'o.user_id', 'o.amount', 'p.received_amount'])
       .where('o.merchant_id', '=', merchantId)
-      .where('o.paid_payment_id', 'in', [...paymentIds])
+      .where('p.id', 'in', [...paymentIds])
       .where('o.state', '=', 'paid')
       .where((where) =>
         where.not(
@@ -73,30 +77,75 @@ export async function findOverdueGrants(
   job: CompensationJob,
   overdueSince: Date,
 ): Promise<PointsGrantId[]> {
-  const grantIds = [...(job.grantIds ?? [])]
-  const paymentIds = [...(job.paymentIds ?? [])]
-  if (grantIds.length === 0 && paymentIds.length === 0) return []
+  const named = await findNamed(db, job.merchantId, job.grantIds ?? [])
+  const paymentIds = job.paymentIds ?? []
+  const given = await findOverdueOf(db, job.merchantId, { paymentIds, overdueSince })
+  return [...new Set([...named, ...given])]
+}
+
+async function findNamed(
+  db: Db,
+  merchantId: MerchantId,
+  ids: readonly PointsGrantId[],
+): Promise<PointsGrantId[]> {
+  if (ids.length === 0) return []
   const rows = await db
-    .selectFrom('points_grant as g')
-    .innerJoin('customer_order as o', (join) =>
-      join.onRef('o.merchant_id', '=', 'g.merchant_id').onRef('o.id', '=', 'g.order_id'),
-    )
-    .select('g.id')
-    .where('g.merchant_id', '=', job.merchantId)
-    .where('g.due_at', 'is not', null)
-    .where((where) =>
-      where.or([
-        ...(grantIds.length === 0 ? [] : [where('g.id', 'in', grantIds)]),
-        ...(paymentIds.length === 0
-          ? []
-          : [
-              where.and([
-                where('o.paid_payment_id', 'in', paymentIds),
-                where('g.due_at', '<', overdueSince),
-              ]),
-            ]),
-      ]),
-    )
+    .selectFrom('points_grant')
+    .select('id')
+    .where('merchant_id', '=', merchantId)
+    .where('id', 'in', [...ids])
+    .where('due_at', 'is not', null)
     .execute()
   return rows.map((row) => row.id)
+}
+
+interface OverdueOf {
+  readonly paymentIds: readonly PaymentId[]
+  readonly overdueSince: Date
+}
+
+/**
+ * The grants of orders that these payments have paid, and what their refunds take back.
+ *
+ * Two queries, each from key to key: one with `or` would read every order of a backlog.
+ */
+async function findOverdueOf(
+  db: Db,
+  merchantId: MerchantId,
+  { paymentIds, overdueSince }: OverdueOf,
+): Promise<PointsGrantId[]> {
+  if (paymentIds.length === 0) return []
+  const given = await db
+    .selectFrom('payment as p')
+    .innerJoin('customer_order as o', (join) =>
+      join
+        .onRef('o.merchant_id', '=', 'p.merchant_id')
+        .onRef('o.id', '=', 'p.order_id')
+        .onRef('o.paid_payment_id', '=', 'p.id'),
+    )
+    .innerJoin('points_grant as g', (join) =>
+      join
+        .onRef('g.merchant_id', '=', 'o.merchant_id')
+        .onRef('g.order_id', '=', 'o.id')
+        .on('g.kind', '=', 'grant'),
+    )
+    .select('g.id')
+    .where('p.merchant_id', '=', merchantId)
+    .where('p.id', 'in', [...paymentIds])
+    .where('g.due_at', '<', overdueSince)
+    .execute()
+  const takenBack = await db
+    .selectFrom('refund as r')
+    .innerJoin('points_grant as g', (join) =>
+      join
+        .onRef('g.merchant_id', '=', 'r.merchant_id')
+        .onRef('g.refund_id', '=', 'r.id')
+        .on('g.kind', '=', 'revoke'),
+    )
+    .select('g.id')
+    .where('r.merchant_id', '=', merchantId)
+    .where('r.payment_id', 'in', [...paymentIds])
+    .where('g.due_at', '<', overdueSince)
+    .execute()
+  return [...given, ...takenBack].map((row) => row.id)
 }

@@ -1,3 +1,5 @@
+import { assert } from '#domain/assert'
+
 /** Does for many what was asked for one by one; results stand in the order of the items. */
 export type DoTogether<Item, Result> = (items: readonly Item[]) => Promise<readonly Result[]>
 
@@ -49,11 +51,8 @@ async function run<Item, Result>(
 ): Promise<void> {
   try {
     const results = await doTogether(batch.map(({ item }) => item))
-    for (const [index, { resolve, reject }] of batch.entries()) {
-      const result = results[index]
-      if (result === undefined) reject(new Error(`expected ${batch.length} results`))
-      else resolve(result)
-    }
+    assert(results.length === batch.length, `${results.length} results for ${batch.length} items`)
+    for (const [index, result] of results.entries()) batch[index]?.resolve(result)
   } catch (error) {
     if (batch.length > 1 && isApartWorthwhile(error)) {
       for (const one of batch) await run(doTogether, [one])

@@ -1,7 +1,7 @@
 import type { Capabilities } from '#channel/channel'
 import type { Exchange } from '#channel/http'
 import { findAccepting } from '#db/account'
-import { findPayment, keepCredential, refuseAttempt, startAttempt } from '#db/payment'
+import { keepCredential, refuseAttempt, startAttempt } from '#db/payment'
 import type { PaymentRow } from '#db/payment'
 import { appendLog } from '#db/transaction-log'
 import { unreachable } from '#domain/assert'
@@ -178,8 +178,7 @@ async function submit(
   await logExchanges(deps, account.channel, payment, exchanges)
   switch (outcome.kind) {
     case 'created':
-      await keepCredential(deps.db, payment, outcome, deps.clock.now())
-      return reload(deps, payment)
+      return keepCredential(deps.db, payment, outcome, deps.clock.now())
     case 'refused':
       await refuseAttempt(deps.db, payment, outcome.code)
       throw new Problem(502, 'channel_refused', 'the vendor refused the payment', {
@@ -211,9 +210,4 @@ export async function logExchanges(
       content: { ...exchange },
     })),
   )
-}
-
-async function reload(deps: GatewayDeps, payment: PaymentRow): Promise<PaymentRow> {
-  const found = await findPayment(deps.db, payment.merchant_id, payment.id)
-  return found?.payment ?? payment
 }

@@ -91,10 +91,13 @@ export async function startConsumers(
 /**
  * Jobs of a batch that run at once, where not all do.
  *
- * A job of `order-status` is up to 64 callbacks in one long transaction: 50 of them wait for the ten
- * connections for so long that they give up, and are done again row by row.
+ * A job of these is up to 64 callbacks in one long transaction: 50 of them wait for the ten connections for
+ * so long that they give up, and are done again row by row.
  */
-const AT_ONCE_MAX: Readonly<Partial<Record<QueueName, number>>> = { 'order-status': 3 }
+const AT_ONCE_MAX: Readonly<Partial<Record<QueueName, number>>> = {
+  'order-status': 3,
+  compensation: 3,
+}
 
 /** How a queue is worked off. The benchmark's jobs that do nothing are worked off in the same way. */
 export const workSettings = (name: QueueName, { pollingSeconds }: QueueOptions) =>
@@ -116,7 +119,7 @@ async function consume<Name extends QueueName>(
   await boss.work(name, workSettings(name, options), (jobs: Job<JobByQueue[Name]>[]) =>
     mapAtMost(AT_ONCE_MAX[name] ?? BATCH_SIZE, jobs, async (job) => {
       try {
-        await handler(deps, job.data, job.signal)
+        await handler(deps, expectMerchant(job.data), job.signal)
         return { id: job.id, status: 'completed' as const }
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error)
@@ -167,6 +170,12 @@ async function consumeDead(
       })
     }
   })
+}
+
+/** A job of another shape goes the way of a job that fails: to the dead letters, and never unseen. */
+function expectMerchant<T>(data: T): T {
+  if (merchantOf(data) === undefined) throw new Error('expected a job of a merchant')
+  return data
 }
 
 /** What a job says is not checked by its type: one that nobody of ours has sent may say anything. */

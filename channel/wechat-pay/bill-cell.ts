@@ -25,7 +25,8 @@ export interface BillLayout {
 }
 
 const BACKTICK = 0x60
-const BEFORE_VALUE = ',`'
+/** A comma and a backtick. */
+const SEPARATOR_CHARACTERS = 2
 
 /**
  * One line, cut into its values and not yet copied: a bill has 27 values in each of a million lines, and we
@@ -47,12 +48,11 @@ export class Cells {
     const cuts = this.#cuts
     cuts[0] = from + 1
     let count = 1
-    for (let at = text.indexOf(BEFORE_VALUE, from); at >= 0 && at < to; count += 1) {
-      cuts[count] = at + 2
-      at = text.indexOf(BEFORE_VALUE, at + 2)
+    for (let at = text.indexOf(',', from); at >= 0 && at < to; at = text.indexOf(',', at + 1)) {
+      if (text.charCodeAt(at + 1) === BACKTICK) cuts[count++] = at + SEPARATOR_CHARACTERS
     }
     // As if another value followed: the end of the last one is found like all others.
-    cuts[count] = to + 2
+    cuts[count] = to + SEPARATOR_CHARACTERS
     this.#count = count
     return count
   }
@@ -60,14 +60,18 @@ export class Cells {
   /** The value of a column, empty for a column that the bill does not have. */
   at(column: number): string {
     if (column < 0 || column >= this.#count) return ''
-    return this.#text.slice(this.#cuts[column], (this.#cuts[column + 1] ?? 0) - 2)
+    return this.#text.slice(this.#cuts[column], this.#endOf(column))
   }
 
   is(column: number, value: string): boolean {
     if (column < 0 || column >= this.#count) return false
     const from = this.#cuts[column] ?? 0
-    const length = (this.#cuts[column + 1] ?? 0) - 2 - from
+    const length = this.#endOf(column) - from
     return length === value.length && this.#text.startsWith(value, from)
+  }
+
+  #endOf(column: number): number {
+    return (this.#cuts[column + 1] ?? 0) - SEPARATOR_CHARACTERS
   }
 }
 
@@ -99,28 +103,39 @@ export const SUM_UNIT = 10n ** BigInt(SUM_DECIMALS)
 export const SUM_UNITS_PER_FEN = 1000n
 
 const MINUS = 0x2d
+const DOT = 0x2e
 const ZERO = 0x30
 const NINE = 0x39
-const DIGITS_MAX = 18
+const CHARACTERS_MAX = 20
 
 /**
  * Reads a decimal as a whole number of its smallest unit; `undefined` for what is none, or would have to be
- * rounded. By characters, because a million lines have six decimals each.
+ * rounded. By characters, because each of a million lines has several decimals.
  */
 export function parseUnits(text: string, decimals: number): bigint | undefined {
-  const dot = text.indexOf('.')
-  const wholeTo = dot < 0 ? text.length : dot
   const from = text.charCodeAt(0) === MINUS ? 1 : 0
-  const places = dot < 0 ? 0 : text.length - dot - 1
-  if (wholeTo === from || wholeTo > DIGITS_MAX || places > decimals) return undefined
-  if (dot >= 0 && places === 0) return undefined
-  if (wholeTo - from > 1 && text.charCodeAt(from) === ZERO) return undefined
+  const dot = dotIn(text, from)
+  if (dot === undefined || text.length > CHARACTERS_MAX) return undefined
+  const places = text.length - dot - 1
+  if (places > decimals) return undefined
+  if (places < 0) return BigInt(text + '0'.repeat(decimals))
+  const digits = text.slice(0, dot) + text.slice(dot + 1)
+  return BigInt(places === decimals ? digits : digits + '0'.repeat(decimals - places))
+}
+
+/**
+ * Where the dot of a decimal stands, behind the text when there is none; `undefined` when it is no decimal.
+ * Like the amounts of our own interface it has digits on both sides, and no zero before other digits.
+ */
+function dotIn(text: string, from: number): number | undefined {
+  let dot = text.length
   for (let at = from; at < text.length; at += 1) {
     const code = text.charCodeAt(at)
-    if ((code < ZERO || code > NINE) && at !== dot) return undefined
+    if (code === DOT && dot === text.length) dot = at
+    else if (code < ZERO || code > NINE) return undefined
   }
-  const digits = text.slice(0, wholeTo) + text.slice(wholeTo + 1)
-  return BigInt(places === decimals ? digits : digits + '0'.repeat(decimals - places))
+  const isZeroLed = dot - from > 1 && text.charCodeAt(from) === ZERO
+  return dot === from || dot === text.length - 1 || isZeroLed ? undefined : dot
 }
 
 /** Writes what `parseUnits` reads, with all decimals. */

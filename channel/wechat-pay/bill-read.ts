@@ -12,7 +12,7 @@ import { fundForm } from './wire-fund.ts'
 const GZIP_MAGIC = [0x1f, 0x8b] as const
 const RAW_PIECE_BYTES = 256 * 1024
 /** Some thousand lines: large enough that the work for each piece is nothing, small enough for memory. */
-const PIECE_BYTES = 1024 * 1024
+const PIECE_BYTES = 512 * 1024
 /** Below this no expansion is a bomb, whatever its ratio. */
 const BOMB_BYTES_MIN = 8 * 1024 * 1024
 
@@ -112,9 +112,12 @@ class TextLines {
   push(piece: Uint8Array): void {
     const end = piece.lastIndexOf(LF) + 1
     if (end === 0) {
-      this.#rest = joined(this.#rest, piece)
+      this.#rest = Buffer.concat([this.#rest, piece])
     } else {
-      this.#read(joined(this.#rest, piece.subarray(0, end)))
+      // The line that began in the piece before, alone, so that the others need not be copied.
+      const first = this.#rest.length === 0 ? 0 : piece.indexOf(LF) + 1
+      if (first > 0) this.#read(Buffer.concat([this.#rest, piece.subarray(0, first)]))
+      this.#read(piece.subarray(first, end))
       this.#rest = piece.slice(end)
     }
     if (this.#rest.length > BILL_LIMITS.lineBytesMax) throw tooLong(this.#number + 1)
@@ -150,9 +153,6 @@ class TextLines {
     }
   }
 }
-
-const joined = (first: Uint8Array, second: Uint8Array): Uint8Array =>
-  first.length === 0 ? second : Buffer.concat([first, second])
 
 const isTooLong = (text: string, from: number, to: number): boolean =>
   (to - from) * UTF8_BYTES_MAX > BILL_LIMITS.lineBytesMax &&

@@ -40,7 +40,7 @@ export type VendorAnswer =
 
 /** WeChat Pay dossier, section 1.1: the vendor's SDK waits 10 s. */
 const TIMEOUT_MS = 10_000
-const RESPONSE_BYTES_MAX = 1_048_576
+export const RESPONSE_BYTES_MAX = 1_048_576
 /** The first answer may be a probe; the repeat is not (dossier, section 1.9). */
 const ATTEMPTS_MAX = 2
 const USER_AGENT = 'pingzhang/0.1'
@@ -136,7 +136,10 @@ async function sendTo(
 }
 
 /** WeChat Pay dossier, section 1.3. A fresh time and nonce for every attempt. */
-async function headersOf(context: Context, call: VendorCall): Promise<Record<string, string>> {
+export async function headersOf(
+  context: Context,
+  call: VendorCall,
+): Promise<Record<string, string>> {
   const { deps, settings, keyring } = context
   const publicKeyId = settings.key_mode === 'public_key' ? keyring.publicKeyId() : undefined
   return {

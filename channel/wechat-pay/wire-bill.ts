@@ -1,5 +1,7 @@
+import { z } from 'zod'
 import { BillBroken } from '../bill.ts'
-import type { BillLine, BillLineKind } from '../bill.ts'
+import type { BillKind, BillLine, BillLineKind, BillRequest } from '../bill.ts'
+import { parseJson } from '../json.ts'
 import {
   SUM_DECIMALS,
   SUM_UNIT,
@@ -13,6 +15,37 @@ import {
   shown,
 } from './bill-cell.ts'
 import type { BillForm, BillLayout, Cells, Owner } from './bill-cell.ts'
+
+const PATHS: Readonly<Record<BillKind, string>> = {
+  transaction: '/v3/bill/tradebill',
+  fund: '/v3/bill/fundflowbill',
+}
+const TYPES: Readonly<Record<BillKind, string>> = {
+  transaction: 'bill_type=ALL',
+  fund: 'account_type=BASIC',
+}
+
+/** WeChat Pay dossier, section 6.2. */
+export const writeBillTarget = ({ kind, businessDate }: BillRequest): string =>
+  `${PATHS[kind]}?bill_date=${encodeURIComponent(businessDate)}&${TYPES[kind]}&tar_type=GZIP`
+
+export interface BillLink {
+  readonly url: string
+  /** Of the bytes before packing, in small letters. */
+  readonly sha1: string
+}
+
+const linkSchema = z.object({
+  hash_type: z.literal('SHA1'),
+  hash_value: z.string().regex(/^[0-9A-Fa-f]{40}$/),
+  download_url: z.string().min(1).max(2048),
+})
+
+/** WeChat Pay dossier, section 6.3; `undefined` without a hash that can be checked. */
+export function parseBillLink(bytes: Uint8Array): BillLink | undefined {
+  const link = linkSchema.safeParse(parseJson(bytes)).data
+  return link && { url: link.download_url, sha1: link.hash_value.toLowerCase() }
+}
 
 /**
  * The transaction bill in the vendor's own words (WeChat Pay dossier, section 6.7). Columns are found by name,
@@ -182,7 +215,9 @@ class TransactionLayout implements BillLayout {
     const sums = this.#sums
     const total = readFen(cells, columns.total, line)
     const asked = readFen(cells, columns.asked, line)
-    const payable = readFen(cells, columns.payable, line)
+    // Mostly the very same text, which need not be read twice.
+    const isAllPayable = cells.is(columns.payable, cells.at(columns.total))
+    const payable = isAllPayable ? total : readFen(cells, columns.payable, line)
     const refunded = readFen(cells, columns.refunded, line)
     const coupon = readFen(cells, columns.coupon, line)
     if (total !== 0n) sums.total += total

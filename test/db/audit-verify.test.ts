@@ -1,4 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from 'bun:test'
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 import { appendAudit } from '#db/audit'
@@ -11,6 +19,7 @@ import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
 
 const TIMEOUT_MS = 30_000
+setDefaultTimeout(TIMEOUT_MS)
 const ENTRIES = 5
 
 let database: TestDatabase

@@ -1,4 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from 'bun:test'
 import { applyNotifications } from '#db/apply-notification'
 import { closeAttempt, wantOrderClosed } from '#db/close-payment'
 import { findPayment } from '#db/payment'
@@ -21,6 +29,7 @@ import { bodyOf, eventsOf } from './told.ts'
 // What a person decides about money (payment rules, section 4), by the functions behind `case resolve`.
 
 const TIMEOUT_MS = 30_000
+setDefaultTimeout(TIMEOUT_MS)
 
 let database: TestDatabase
 let desk: Desk

@@ -1,4 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from 'bun:test'
 import { openCase } from '#db/case'
 import { retryRefund } from '#db/decide-refund'
 import type { RetryOutcome } from '#db/decide-refund'
@@ -18,6 +26,7 @@ import type { Operator } from './operator.ts'
 // What a person decides about refunds (payment rules, sections 4 and 5).
 
 const TIMEOUT_MS = 30_000
+setDefaultTimeout(TIMEOUT_MS)
 
 let database: TestDatabase
 let desk: Desk

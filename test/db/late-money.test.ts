@@ -149,7 +149,7 @@ describe('OR-13 two attempts of an order are paid', () => {
     const dispositions = await Promise.all(
       counter.sales.map(async ({ paymentId }) => (await desk.payment(paymentId)).disposition),
     )
-    expect(dispositions.toSorted()).toEqual(['counted', 'excess'])
+    expect(new Set(dispositions)).toEqual(new Set(['counted', 'excess']))
     expect(await desk.points(counter.orderId)).toHaveLength(1)
     await expectSound()
   })

@@ -21,15 +21,16 @@ import type { Desk } from './desk.ts'
 // The load of payment rules, section 6, with a bound: two workers in each other's way.
 
 const TIMEOUT_MS = 60_000
-const ORDERS = 240
+const ORDERS = 400
 const DOUBLE = ORDERS / 4
-const BATCH = 150
-const ROUNDS = 6
+const BATCH = 300
+const ROUNDS = 4
 /** Single units of work beside each batch; so many of them at the same time. */
-const ERRANDS = 40
+const ERRANDS = 80
 const AT_ONCE = 4
-const CLOSE_PERCENT = 25
-const WANT_PERCENT = 35
+const CLOSE_PERCENT = 35
+/** Of these closes, as many because the order is not wanted any more. */
+const WANT_PERCENT = 20
 
 let database: TestDatabase
 let desk: Desk
@@ -73,7 +74,8 @@ test(
     const tally: Tally = { reserved: new Map(), refunded: new Map(), errors: [] }
     const shop = { sales, ids, tally }
     const before = await deadlocks()
-    await Promise.all([work(shop, createRandom(seed + 1)), work(shop, createRandom(seed + 2))])
+    const meet = meetingOf(2)
+    await Promise.all([1, 2].map((worker) => work(shop, createRandom(seed + worker), meet)))
     const left = await desk.receivedIds()
     await applyNotifications(desk.db, desk.deps, desk.merchantId, left)
     expect({ seed, errors: tally.errors }).toEqual({ seed, errors: [] })
@@ -93,15 +95,31 @@ test(
   TIMEOUT_MS,
 )
 
-async function work(shop: Shop, random: Random): Promise<void> {
+async function work(shop: Shop, random: Random, meet: () => Promise<void>): Promise<void> {
   const db = openDatabase(database.url, workerDatabase, () => undefined)
   pools.push(db)
   for (let round = 0; round < ROUNDS; round += 1) {
     const batch = random.shuffle(shop.ids).slice(0, BATCH)
+    await meet()
     await Promise.all([
       heard(shop, () => applyNotifications(db, desk.deps, desk.merchantId, batch)),
       runErrands(db, shop, random),
     ])
+  }
+}
+
+/** The barrier: whoever comes waits until all are there, round after round. */
+function meetingOf(size: number): () => Promise<void> {
+  let there = 0
+  let all = Promise.withResolvers<void>()
+  return () => {
+    const { promise, resolve } = all
+    there = (there + 1) % size
+    if (there === 0) {
+      all = Promise.withResolvers()
+      resolve()
+    }
+    return promise
   }
 }
 
@@ -125,7 +143,7 @@ async function heard({ tally }: Shop, run: () => Promise<unknown>): Promise<void
   }
 }
 
-/** Closes an attempt or an order, or asks for a refund and tells what became of it, perhaps twice. */
+/** Closes an attempt, perhaps with its order, or asks for a refund and tells what became of it, perhaps twice. */
 async function errand(
   db: Db,
   { tally }: Shop,
@@ -133,13 +151,10 @@ async function errand(
 ): Promise<void> {
   const { merchantId, deps } = desk
   const dice = random.between(1, 100)
+  if (dice <= WANT_PERCENT) await wantOrderClosed(db, deps.jobs, merchantId, sale.orderId)
   if (dice <= CLOSE_PERCENT) {
     const found = await findPayment(db, merchantId, sale.paymentId)
     if (found !== undefined) await closeAttempt(db, found.payment, 'test', new Date())
-    return
-  }
-  if (dice <= WANT_PERCENT) {
-    await wantOrderClosed(db, deps.jobs, merchantId, sale.orderId)
     return
   }
   const amountMinor = BigInt(random.between(1, sale.amount))

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { sql } from 'kysely'
 import pino from 'pino'
 import { openDatabase, workerDatabase } from '#db/database'
@@ -11,6 +11,7 @@ import type { TestDatabase } from '../support/postgres.ts'
 import { waitFor } from '../support/wait.ts'
 
 const TIMEOUT_MS = 40_000
+setDefaultTimeout(TIMEOUT_MS)
 /** Years after the months that the migration has made. */
 const LATER = new Date('2031-11-30T23:59:59.999Z')
 const MONTHS = ['203111', '203112', '203201', '203202'].map((month) => `transaction_log_${month}`)

@@ -1,4 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from 'bun:test'
 import { applyNotifications } from '#db/apply-notification'
 import { closeAttempt, wantOrderClosed } from '#db/close-payment'
 import { findPayment } from '#db/payment'
@@ -16,6 +24,7 @@ import type { Operator } from './operator.ts'
 // What a person decides about a wrong amount (payment rules, section 4).
 
 const TIMEOUT_MS = 30_000
+setDefaultTimeout(TIMEOUT_MS)
 
 let database: TestDatabase
 let desk: Desk

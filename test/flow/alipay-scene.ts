@@ -56,6 +56,8 @@ interface PaymentColumns {
 export interface SteppedScene extends AlipayScene {
   /** All clocks go forward together: ours and the vendor's. */
   passSeconds(seconds: number): void
+  /** Runs before every call to the vendor from now on. */
+  lookBeforeCalls(look: () => Promise<void>): void
   buyPaid(amount?: number): Promise<PaymentId>
   submit(refund: RefundId): Promise<void>
   query(refund: RefundId): Promise<void>
@@ -74,6 +76,7 @@ export async function openAlipayScene(databaseUrl: string): Promise<AlipayScene>
 
 export async function openSteppedScene(databaseUrl: string): Promise<SteppedScene> {
   let aheadMs = 0
+  let look = (): Promise<void> => Promise.resolve()
   const clock = { now: (): Date => addMs(new Date(), aheadMs) }
   const vendor = await startTestMerchant({ clock: clock.now })
   const localHosts = [new URL(vendor.emulator.url).host]
@@ -87,7 +90,10 @@ export async function openSteppedScene(databaseUrl: string): Promise<SteppedScen
     queryLimit: createQueryLimit(clock),
     registry: createRegistry(strategies, {
       clock,
-      fetch: (url, init) => fetch(url, init),
+      fetch: async (url, init) => {
+        await look()
+        return fetch(url, init)
+      },
       localHosts: platform.localHosts,
       newNonce: () => crypto.randomUUID().replaceAll('-', ''),
       timeoutMs: CALL_TIMEOUT_MS,
@@ -99,6 +105,9 @@ export async function openSteppedScene(databaseUrl: string): Promise<SteppedScen
     ...stepsOf(scene, deps),
     passSeconds(seconds) {
       aheadMs += seconds * 1000
+    },
+    lookBeforeCalls(next) {
+      look = next
     },
   }
 }

@@ -24,7 +24,9 @@ const STORM_MS_MAX = 40_000
 const UNANSWERED_GRANTS = 40
 const QUIET_MS_MAX = 30_000
 const STOP_MS_MAX = 15_000
-const TEST_MS_MAX = 75_000
+/** A machine that is busy with something else is slow to come back after the last kill. */
+const PATIENCE_MS = 20_000
+const TEST_MS_MAX = 110_000
 
 const PLANTED_SALES = 600
 const PLANTED_ACKNOWLEDGED_MIN = 100
@@ -81,7 +83,7 @@ test(
     await waitFor(
       `${ACKNOWLEDGED_MIN} acknowledgements`,
       () => (vendor.acknowledged().length >= ACKNOWLEDGED_MIN ? true : undefined),
-      Math.max(STORM_MS_MAX - (performance.now() - stormFrom), 1000),
+      Math.max(STORM_MS_MAX - (performance.now() - stormFrom), PATIENCE_MS),
     )
     const rate = vendor.rate()
     const stormMs = Math.round(performance.now() - stormFrom)

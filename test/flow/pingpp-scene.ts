@@ -39,6 +39,8 @@ export interface PingppScene {
   paymentRow(id: PaymentId): Promise<{ refund_reserved: bigint; refunded: bigint }>
   /** As if two minutes had passed since the refund was sent, and the sweep looked at it now. */
   letTimePass(refund: string): Promise<unknown>
+  /** The vendor is left alone, so that the next test's faults meet its own requests. */
+  calm(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -70,6 +72,15 @@ export async function openPingppScene(databaseUrl: string): Promise<PingppScene>
       ),
     ...atVendorOf(vendor),
     ...rowsOf(platform),
+    async calm() {
+      vendor.emulator.resetKnobs()
+      const tomorrow = new Date(Date.now() + 86_400_000)
+      await platform.db
+        .updateTable('refund')
+        .set({ due_at: tomorrow })
+        .where('due_at', 'is not', null)
+        .execute()
+    },
     async stop() {
       await platform.stop()
       await vendor.stop()

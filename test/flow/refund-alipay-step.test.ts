@@ -41,6 +41,21 @@ async function jobsFor(refund: RefundId, queue: string): Promise<number> {
   return rows.length
 }
 
+test('alipay checklist 54: RF-05: the number of a refund is committed before its first call', async () => {
+  const id = await scene.buyPaid()
+  const refund = await scene.askRefund(id, 999)
+  const seen: string[] = []
+  scene.lookBeforeCalls(async () => {
+    // Another connection sees what is committed, and nothing else.
+    const { state, attempts } = await scene.refundRow(refund)
+    seen.push(`${state} ${attempts}`)
+  })
+  await scene.submit(refund)
+  scene.lookBeforeCalls(() => Promise.resolve())
+  expect(seen).toEqual(['sent 1'])
+  expect(scene.atVendor(id).map(({ outRequestNo }) => outRequestNo)).toEqual([refund])
+})
+
 describe('a refund whose answer is lost', () => {
   test('alipay checklist 55: money rule 4: goes again under its number, and one stands in the books', async () => {
     const id = await scene.buyPaid()

@@ -134,7 +134,7 @@ describe('RF-04 and money rule 4: commit, then cut', () => {
   )
 
   test(
-    'alipay checklist 54: the call was never handled: the same number goes again, with the same amount',
+    'alipay checklist 55: the call was never handled: the same number goes again, with the same amount',
     async () => {
       const id = await buyPaid('u-never')
       scene.vendor.emulator.setKnobs({ noticeOfRefund: false, status500: 1 })

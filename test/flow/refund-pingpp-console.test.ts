@@ -17,9 +17,7 @@ beforeAll(async () => {
   scene = await openPingppScene(database.url)
 }, TIMEOUT_MS)
 
-afterEach(() => {
-  scene.vendor.emulator.resetKnobs()
-})
+afterEach(() => scene.calm())
 
 afterAll(async () => {
   await scene.stop()
@@ -58,12 +56,17 @@ describe('a refund at the console of the vendor', () => {
     'while ours is in doubt is not taken for ours',
     async () => {
       const id = await scene.buyPaid('u-both')
-      scene.vendor.emulator.setKnobs({ status500: 1 })
+      scene.vendor.emulator.setKnobs({ status402: 1 })
       const ours = await scene.shop.refund(id, 999)
       await scene.waitForRefund(ours.id, 'sent')
       expect(await scene.refundAtConsole(id, 999)).toBe(200)
       await waitFor('the record', async () =>
         (await scene.paymentRow(id)).refunded === 999n ? true : undefined,
+      )
+      // The list holds one of the same amount, which is not ours.
+      await scene.letTimePass(ours.id)
+      await waitFor('the case', async () =>
+        (await scene.casesOf(ours.id)).includes('refund_unknown') ? true : undefined,
       )
       expect((await scene.shop.readRefund(ours.id)).state).toBe('sent')
       expect(await scene.paymentRow(id)).toEqual({ refund_reserved: 1998n, refunded: 999n })
@@ -78,7 +81,7 @@ describe('a refund at the console of the vendor', () => {
       scene.vendor.emulator.setKnobs({ refundEnding: 'failed' })
       await scene.refundAtConsole(id, 500)
       await scene.vendor.emulator.idle()
-      scene.vendor.emulator.setKnobs({ refundEnding: 'succeeded', status500: 1 })
+      scene.vendor.emulator.setKnobs({ refundEnding: 'succeeded', status402: 1 })
       const ours = await scene.shop.refund(id, 1500)
       await scene.waitForRefund(ours.id, 'sent')
       await scene.refundAtConsole(id, 600)

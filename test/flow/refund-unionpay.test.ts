@@ -38,7 +38,7 @@ describe('a refund at UnionPay', () => {
       await at.vendor.finishRefund(id).done
       await at.until(id, 'succeeded')
       expect(at.takenBack(payment)).toBe(500n)
-      expect(await at.newsOf(payment)).toEqual(['00 applied'])
+      await at.untilNews(payment, ['00 applied'])
       expect((await at.counter.shop.read(payment)).order.state).toBe('partly_refunded')
       // 20 points for 20.00; 15.00 left keeps 15.
       await waitFor('points taken back', () =>
@@ -126,7 +126,7 @@ describe('money rule 6: notices about one refund', () => {
       await at.tell(id, '01')
       await at.tell(id, '00')
       await at.until(id, 'succeeded')
-      expect(await at.newsOf(payment)).toEqual(['01 applied', '00 applied'])
+      await at.untilNews(payment, ['01 applied', '00 applied'])
       expect(await at.paymentOf(payment)).toEqual({ refunded: 500n, reserved: 500n })
       expect(await at.casesOf(id)).toEqual(['refund_contradicted', 'refund_refused'])
       await waitFor('points taken back', () =>
@@ -143,9 +143,7 @@ describe('money rule 6: notices about one refund', () => {
       const id = await at.ask(payment, 500)
       await at.until(id, 'succeeded')
       await at.tell(id, '01')
-      await waitFor('both', async () =>
-        (await at.newsOf(payment)).join() === '00 applied,01 applied' ? true : undefined,
-      )
+      await at.untilNews(payment, ['00 applied', '01 applied'])
       expect((await at.rowOf(id)).state).toBe('succeeded')
       expect(await at.casesOf(id)).toEqual([])
     },

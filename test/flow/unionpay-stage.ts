@@ -143,6 +143,13 @@ function readersOf({ platform: { db } }: Place) {
     const cases = db.selectFrom('open_case').select('kind').where('subject', '=', id)
     return (await cases.orderBy('kind').execute()).map(({ kind }) => kind)
   }
+  /** Every notice about refunds that names the payment: the vendor's code, and what became of the row. */
+  async function newsOf(payment: PaymentId): Promise<readonly string[]> {
+    const { rows } = await sql<{ state: string; code: string }>`
+      SELECT state, facts ->> 'refundStateText' AS code FROM notification
+      WHERE facts ->> 'kind' = 'refund' AND payment_number = ${payment} ORDER BY id`.execute(db)
+    return rows.map(({ state, code }) => `${code} ${state}`)
+  }
   return {
     rowOf,
     casesOf,
@@ -159,12 +166,11 @@ function readersOf({ platform: { db } }: Place) {
         .select(['refunded', 'refund_reserved as reserved'])
         .where('id', '=', id)
         .executeTakeFirstOrThrow(),
-    /** Every notice about refunds that names the payment: the vendor's code, and what became of the row. */
-    async newsOf(payment: PaymentId): Promise<readonly string[]> {
-      const { rows } = await sql<{ state: string; code: string }>`
-        SELECT state, facts ->> 'refundStateText' AS code FROM notification
-        WHERE facts ->> 'kind' = 'refund' AND payment_number = ${payment} ORDER BY id`.execute(db)
-      return rows.map(({ state, code }) => `${code} ${state}`)
-    },
+    newsOf,
+    /** A query may have brought the same news first; the rows are applied all the same. */
+    untilNews: (payment: PaymentId, news: readonly string[]) =>
+      waitFor(news.join(), async () =>
+        Bun.deepEquals(await newsOf(payment), news) ? true : undefined,
+      ),
   }
 }

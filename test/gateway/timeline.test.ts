@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { z } from 'zod'
 import { addMerchant, createApiKey } from '#db/merchant'
 import { startPlatform } from '../support/platform.ts'
@@ -9,6 +9,7 @@ import { createShop } from '../support/shop.ts'
 import { waitFor } from '../support/wait.ts'
 
 const TIMEOUT_MS = 60_000
+setDefaultTimeout(TIMEOUT_MS)
 const OPEN_ID = 'oUpF8uMuAJO_M2pxb1Q9zNjWeS6o'
 const CLIENT_IP = '203.0.113.7'
 const PHONE = '13812345678'

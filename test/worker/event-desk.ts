@@ -73,10 +73,10 @@ export interface Listener {
 export async function openEventDesk(
   databaseUrl: string,
   changes: Partial<WorkerDeps> = {},
+  clock = standingClock(),
 ): Promise<EventDesk> {
   const desk = await openDesk(databaseUrl)
   const { db, merchantId } = desk
-  const clock = standingClock()
   const localHosts: string[] = []
   const merchants: Merchant[] = []
   let firstEvent = eventIdFrom(new Date())
@@ -85,6 +85,8 @@ export async function openEventDesk(
   const worker: WorkerDeps = {
     ...desk.deps,
     db,
+    billDb: db,
+    databaseUrl,
     clock,
     now: () => clock.now(),
     log: log.log,

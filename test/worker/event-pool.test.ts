@@ -30,7 +30,7 @@ function openPool() {
 }
 
 /** Lets what has ended be heard of. */
-const settle = (): Promise<void> => Bun.sleep(0)
+const turn = (): Promise<void> => Bun.sleep(0)
 
 describe('DN-05 the pool', () => {
   test('gives an endpoint four places, and a place that is free to what waits in its line', async () => {
@@ -39,7 +39,7 @@ describe('DN-05 the pool', () => {
     for (let index = 0; index < 50; index += 1) add(one)
     expect(count(one)).toBe(4)
     ends[0]?.()
-    await settle()
+    await turn()
     expect(count(one)).toBe(5)
   })
 
@@ -68,9 +68,9 @@ describe('DN-05 the pool', () => {
     expect(started.length).toBe(256)
     const served = new Set(started)
     expect(served.size).toBe(64)
-    for (let turn = 0; turn < 48; turn += 1) {
-      ends[turn]?.()
-      await settle()
+    for (let free = 0; free < 48; free += 1) {
+      ends[free]?.()
+      await turn()
     }
     expect(new Set(started).size).toBe(100)
   })
@@ -82,7 +82,7 @@ describe('DN-05 the pool', () => {
     for (let event = 0; event < 4; event += 1) add(one)
     for (let again = 0; again < 9; again += 1) add(one, { delivery })
     for (const end of ends) end()
-    await settle()
+    await turn()
     expect(count(one)).toBe(5)
   })
 

@@ -17,11 +17,20 @@ let database: TestDatabase
 let service: PointsService
 let desk: EventDesk
 let boss: PgBoss
+/** The handler always throws for this user. */
+let poison = ''
 
 beforeAll(async () => {
   database = await cloneDatabase()
   service = startPointsService({ databasePath: ':memory:' })
-  const points = createPointsClient({ baseUrl: service.url, clock: systemClock })
+  const client = createPointsClient({ baseUrl: service.url, clock: systemClock })
+  const points: typeof client = {
+    ...client,
+    send(grant, signal) {
+      if (grant.user_id === poison) throw new Error('planted in the handler')
+      return client.send(grant, signal)
+    },
+  }
   desk = await openEventDesk(database.url, { points })
   boss = await openQueues(database.url, () => undefined)
 }, TIMEOUT_MS)
@@ -33,12 +42,11 @@ afterAll(async () => {
   await database.drop()
 }, TIMEOUT_MS)
 
-/** Twelve orders that are paid, whose jobs wait in one batch with those that nobody can run. */
 describe('F81 F83 poison among good jobs', () => {
   test(
     'ends as a dead letter, with a case or an alert, and its neighbours are given once',
     async () => {
-      const orders = []
+      const orders: string[] = []
       for (let index = 0; index < 9; index += 1) {
         const { first, userId } = await desk.order()
         await desk.pay(first)
@@ -46,8 +54,15 @@ describe('F81 F83 poison among good jobs', () => {
       }
       // Shapes that no version of ours has sent; without retries, to see their end now.
       const once = { retryLimit: 0 }
-      const { merchantId } = desk
-      await boss.send('points-award', { merchantId, grantId: { $ne: 1 } }, once)
+      const { first, orderId, userId } = await desk.order()
+      await desk.pay(first)
+      poison = userId
+      const { id: grantId } = await desk.db
+        .selectFrom('points_grant')
+        .select('id')
+        .where('order_id', '=', orderId)
+        .executeTakeFirstOrThrow()
+      await boss.send('points-award', { merchantId: desk.merchantId, grantId }, once)
       await boss.send('points-award', { nonsense: true }, once)
       await boss.send('points-award', null, once)
       await startConsumers(boss, desk.worker, { pollingSeconds: 0.5 })

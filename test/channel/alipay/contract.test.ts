@@ -156,7 +156,8 @@ const voice = (signer: Signer): Voice => {
           ? absentRefund(heard)
           : refuse(heard, 'ACQ.REFUND_AMT_NOT_EQUAL_TOTAL'),
       notExecuted: (heard) => refuse(heard, 'ACQ.SELLER_BALANCE_NOT_ENOUGH'),
-      unknownCode: (heard) => refuse(heard, 'ACQ.MELTED'),
+      unknownCode: (heard) =>
+        isRefundQuery(heard) ? absentRefund(heard) : refuse(heard, 'ACQ.MELTED'),
       found: (heard, refund) => say(heard, queriedNode(refund)),
       absent: absentRefund,
       callback: (refund) => notice(refundNoticeFields(refund)),

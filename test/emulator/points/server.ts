@@ -110,54 +110,58 @@ interface Meeting {
   readonly request: Request
 }
 
-/** Lets the mode happen to a request. Reading never commits, so the modes after a commit spare it. */
-async function spoil(deps: Deps, { mode, act, request }: Meeting): Promise<Response | undefined> {
-  const isReading = request.method === 'GET'
-  switch (mode) {
-    case 'ok':
-      return act()
-    case 'hang':
-      await deps.panel.untilChange(request.signal)
-      return undefined
-    case 'commit_then_timeout':
-      if (isReading) return act()
-      act()
-      await deps.panel.untilChange(request.signal)
-      return undefined
-    case 'commit_then_500':
-      if (isReading) return act()
-      act()
-      return failed(500, 'internal error')
-    case 'error_500':
-      return failed(500, 'internal error')
-    case 'down':
-      return failed(503, 'down for maintenance')
-    case 'html':
-      return new Response('<!doctype html><title>Welcome</title>', {
-        headers: { 'Content-Type': 'text/html; charset=utf-8' },
-      })
-    case 'ignores_key':
-      return act()
-    case 'wrong_amount':
-    case 'wrong_user':
-      return falsify(act(), mode)
-    case 'error_200':
-      return Response.json({ code: 'INTERNAL', message: 'try later' })
-    case 'claims_duplicate':
-      return isReading ? act() : failed(409, 'duplicate')
-    case 'commit_then_409':
-      if (isReading) return act()
-      act()
-      return failed(409, 'duplicate')
-    case 'too_many': {
-      const { retryAfter } = deps.panel.get()
-      const headers = retryAfter === undefined ? undefined : { 'Retry-After': retryAfter }
-      return Response.json({ error: 'slow down' }, { status: 429, ...(headers && { headers }) })
-    }
-    case 'redirect':
-      return new Response(null, { status: 302, headers: { Location: '/elsewhere' } })
-  }
+type Spoil = (deps: Deps, meeting: Meeting) => Response | Promise<Response | undefined>
+
+/** Lets the mode happen to a request. */
+const spoil = async (deps: Deps, meeting: Meeting): Promise<Response | undefined> =>
+  SPOILS[meeting.mode](deps, meeting)
+
+/** Reading never commits, so the modes after a commit spare it. */
+const isReading = ({ request }: Meeting): boolean => request.method === 'GET'
+
+const hang: Spoil = async ({ panel }, { request }) => {
+  await panel.untilChange(request.signal)
+  return undefined
 }
+
+const SPOILS: Readonly<Record<Mode, Spoil>> = {
+  ok: (_deps, { act }) => act(),
+  ignores_key: (_deps, { act }) => act(),
+  hang,
+  commit_then_timeout: (deps, meeting) => {
+    const answer = meeting.act()
+    return isReading(meeting) ? answer : hang(deps, meeting)
+  },
+  commit_then_500: (_deps, meeting) => {
+    const answer = meeting.act()
+    return isReading(meeting) ? answer : failed(500, 'internal error')
+  },
+  error_500: () => failed(500, 'internal error'),
+  down: () => failed(503, 'down for maintenance'),
+  html: () =>
+    new Response('<!doctype html><title>Welcome</title>', {
+      headers: { 'Content-Type': 'text/html; charset=utf-8' },
+    }),
+  wrong_amount: (_deps, { act, mode }) => falsify(act(), mode),
+  wrong_user: (_deps, { act, mode }) => falsify(act(), mode),
+  error_200: () => Response.json({ code: 'INTERNAL', message: 'try later' }),
+  claims_duplicate: (_deps, meeting) => claimDuplicate(meeting),
+  commit_then_409: (_deps, meeting) => claimDuplicate(meeting),
+  too_many: ({ panel }) => slowDown(panel.get().retryAfter),
+  redirect: () => new Response(null, { status: 302, headers: { Location: '/elsewhere' } }),
+}
+
+function claimDuplicate(meeting: Meeting): Response {
+  if (isReading(meeting)) return meeting.act()
+  if (meeting.mode === 'commit_then_409') meeting.act()
+  return failed(409, 'duplicate')
+}
+
+const slowDown = (retryAfter = ''): Response =>
+  Response.json(
+    { error: 'slow down' },
+    { status: 429, headers: retryAfter === '' ? {} : { 'Retry-After': retryAfter } },
+  )
 
 async function falsify(response: Response, mode: Mode): Promise<Response> {
   if (response.status !== 200) return response
