@@ -81,7 +81,7 @@ export async function wantOrderClosed(
   })
 }
 
-const lockOrder = (trx: Trx, merchantId: MerchantId, id: OrderId): Promise<unknown> =>
+export const lockOrder = (trx: Trx, merchantId: MerchantId, id: OrderId): Promise<unknown> =>
   trx
     .selectFrom('customer_order')
     .select('id')

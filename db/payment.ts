@@ -5,6 +5,7 @@ import { newOrderId } from '#domain/id'
 import type { Method, NextAction, Wallet } from '#domain/method'
 import type { Money } from '#domain/money'
 import type { PaymentReference } from '#domain/payment'
+import { closeOrderIfDone, lockOrder as lockRow } from './close-payment.ts'
 import type { Db, Trx } from './database.ts'
 import type { Schema } from './schema.ts'
 
@@ -180,20 +181,27 @@ export async function keepCredential(
     .executeTakeFirstOrThrow()
 }
 
-/** A definite refusal: nobody can pay this attempt. created → closed. */
+/**
+ * A definite refusal: nobody can pay this attempt. created → closed; an order that is not wanted any more
+ * ends with its last attempt.
+ */
 export async function refuseAttempt(db: Db, payment: PaymentRow, code: string): Promise<void> {
-  await db
-    .updateTable('payment')
-    .set({
-      state: 'closed',
-      refusal_code: code,
-      close_proof: `refused: ${code}`,
-      next_query_at: null,
-    })
-    .where('merchant_id', '=', payment.merchant_id)
-    .where('id', '=', payment.id)
-    .where('state', '=', 'created')
-    .execute()
+  await db.transaction().execute(async (trx) => {
+    await lockRow(trx, payment.merchant_id, payment.order_id)
+    await trx
+      .updateTable('payment')
+      .set({
+        state: 'closed',
+        refusal_code: code,
+        close_proof: `refused: ${code}`,
+        next_query_at: null,
+      })
+      .where('merchant_id', '=', payment.merchant_id)
+      .where('id', '=', payment.id)
+      .where('state', '=', 'created')
+      .execute()
+    await closeOrderIfDone(trx, payment.merchant_id, payment.order_id)
+  })
 }
 
 /** A payment with its order, for the merchant's own eyes; `undefined` when it is not this merchant's. */

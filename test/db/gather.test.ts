@@ -45,8 +45,8 @@ describe('a batch that fails', () => {
     'with %s is done one by one: the bad row costs only itself',
     async (code) => {
       const { batches, double } = doubler(code, 2)
-      const settled = await Promise.allSettled([1, 2, 3].map(double))
-      expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+      const ended = await Promise.allSettled([1, 2, 3].map(double))
+      expect(ended.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
       expect(batches).toEqual([[1, 2, 3], [1], [2], [3]])
     },
   )
@@ -55,8 +55,8 @@ describe('a batch that fails', () => {
     'with "%s" fails for all: the database is away, and asking on and on would only take time',
     async (code) => {
       const { batches, double } = doubler(code, 2)
-      const settled = await Promise.allSettled([1, 2, 3].map(double))
-      expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+      const ended = await Promise.allSettled([1, 2, 3].map(double))
+      expect(ended.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
       expect(batches).toEqual([[1, 2, 3]])
     },
   )
@@ -70,6 +70,6 @@ describe('a batch that fails', () => {
 
 test('a missing result is an error, never a silent success', async () => {
   const short = gather((items: readonly number[]) => Promise.resolve(items.slice(1)))
-  const settled = await Promise.allSettled([1, 2].map(short))
-  expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  const ended = await Promise.allSettled([1, 2].map(short))
+  expect(ended.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
 })

@@ -267,7 +267,6 @@ async function callbackOf(id: PaymentId): Promise<void> {
         currency: 'CNY',
       },
     },
-    outTradeNo: id,
   })
   await scene.applyCallbacks()
 }

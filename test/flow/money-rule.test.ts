@@ -267,7 +267,6 @@ async function callback(id: PaymentId, state: string): Promise<void> {
       success_time: '2026-03-14T14:00:00+08:00',
       amount: { total: order?.body.amount.total, currency: 'CNY' },
     },
-    outTradeNo: id,
   })
   await scene.applyCallbacks()
 }

@@ -88,7 +88,7 @@ describe('a refund', () => {
     const body: unknown = await response.json()
     expect(problem.parse(body).code).toBe('not_refundable')
     expect(JSON.stringify(body)).toContain('500 fen')
-    expect(platform.emulator.refunds().filter(({ outTradeNo }) => outTradeNo === id)).toEqual([])
+    expect(platform.emulator.refundsOf(id)).toEqual([])
   })
 
   test('an unpaid payment cannot be refunded', async () => {
