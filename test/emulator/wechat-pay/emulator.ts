@@ -29,6 +29,8 @@ export interface WechatPayEmulator extends Emulator<Knobs, KnobsPatch> {
   markRefunded(outTradeNo: string, mchid?: string): boolean
   refund(outRefundNo: string): EmulatedRefund | undefined
   refunds(): readonly EmulatedRefund[]
+  /** Those of one order. */
+  refundsOf(outTradeNo: string): readonly EmulatedRefund[]
   /** Ends a refund; throws if there is none. Resolves when its notice is over. */
   finishRefund(outRefundNo: string, status: RefundStatus): Promise<void>
   /** Throws if there is neither such an order nor an address and a plaintext. */
@@ -55,6 +57,7 @@ export async function startWechatPayEmulator(
     markRefunded: (outTradeNo, mchid) => vendor.markRefunded(outTradeNo, mchid),
     refund: (outRefundNo) => vendor.refunds.find(outRefundNo),
     refunds: () => vendor.refunds.list(),
+    refundsOf: (number) => vendor.refunds.list().filter(({ outTradeNo }) => outTradeNo === number),
     finishRefund: async (outRefundNo, status) => {
       if (vendor.refunds.find(outRefundNo) === undefined) {
         throw new Error(`expected a refund: ${outRefundNo}`)
