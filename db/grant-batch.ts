@@ -36,18 +36,20 @@ export function grantMarks(db: Db): GrantMarks {
 async function markSent(db: Db, grants: readonly GrantToSend[]): Promise<(GrantRow | 'none')[]> {
   const found = new Map<string, GrantRow>()
   for (const [merchantId, group] of Map.groupBy(grants, (grant) => grant.merchantId)) {
+    const ids = group.map(({ id }) => id)
     // Raw, because kysely has no `unnest`, and locks rows only in a query of their own. They are locked by
-    // ascending id, so that two workers with the same rows do not deadlock.
+    // ascending id, so that two workers with the same rows do not deadlock. The ids stand there twice, or a
+    // planner that knows nothing of a rush yet reads the merchant's every grant.
     const { rows } = await sql<GrantRow>`
       WITH free AS (
-        SELECT g.id, t.due_at
-        FROM unnest(${group.map(({ id }) => id)}::text[],
-                    ${group.map(({ dueAt }) => dueAt.toISOString())}::timestamptz[]) AS t (id, due_at)
-             JOIN points_grant g ON g.merchant_id = ${merchantId} AND g.id = t.id
-        WHERE g.kind = 'grant' AND g.state IN ('pending', 'sent')
-        ORDER BY g.id FOR NO KEY UPDATE OF g)
-      UPDATE points_grant g SET state = 'sent', due_at = free.due_at
-      FROM free WHERE g.merchant_id = ${merchantId} AND g.id = free.id
+        SELECT id FROM points_grant
+        WHERE merchant_id = ${merchantId} AND id = ANY (${ids}::text[])
+              AND kind = 'grant' AND state IN ('pending', 'sent')
+        ORDER BY id FOR NO KEY UPDATE)
+      UPDATE points_grant g SET state = 'sent', due_at = t.due_at
+      FROM free JOIN unnest(${ids}::text[], ${group.map(({ dueAt }) => dueAt.toISOString())}::timestamptz[])
+                     AS t (id, due_at) ON t.id = free.id
+      WHERE g.merchant_id = ${merchantId} AND g.id = ANY (${ids}::text[]) AND g.id = free.id
       RETURNING g.*`.execute(db)
     for (const row of rows) found.set(row.id, row)
   }
@@ -56,15 +58,17 @@ async function markSent(db: Db, grants: readonly GrantToSend[]): Promise<(GrantR
 
 async function markDone(db: Db, grants: readonly GrantRow[]): Promise<'done'[]> {
   for (const [merchantId, group] of Map.groupBy(grants, (grant) => grant.merchant_id)) {
+    const ids = group.map(({ id }) => id)
     await sql`
       WITH sent AS (
         SELECT id FROM points_grant
-        WHERE merchant_id = ${merchantId} AND id = ANY (${group.map(({ id }) => id)}::text[])
-              AND state = 'sent'
+        WHERE merchant_id = ${merchantId} AND id = ANY (${ids}::text[]) AND state = 'sent'
         ORDER BY id FOR NO KEY UPDATE)
       UPDATE points_grant g
       SET state = CASE g.kind WHEN 'grant' THEN 'granted' ELSE 'taken' END, due_at = NULL
-      FROM sent WHERE g.merchant_id = ${merchantId} AND g.id = sent.id`.execute(db)
+      FROM sent WHERE g.merchant_id = ${merchantId} AND g.id = ANY (${ids}::text[]) AND g.id = sent.id`.execute(
+      db,
+    )
   }
   return grants.map(() => 'done')
 }

@@ -12,6 +12,7 @@ import { runPaymentQuery } from '#worker/job/payment-query'
 import { runRefundQuery } from '#worker/job/refund-query'
 import { runRefundSubmit } from '#worker/job/refund-submit'
 import { createQueryLimit } from '#worker/query-limit'
+import { bookedAt } from '../emulator/alipay/by-number.ts'
 import { APP_ID, SELLER_ID, startTestMerchant } from '../emulator/alipay/merchant.ts'
 import type { TestMerchant } from '../emulator/alipay/merchant.ts'
 import { buyAt, openCounter, payAt } from '../support/counter.ts'
@@ -184,7 +185,7 @@ function tillOf({ emulator, keys }: TestMerchant): Till {
 
 function atVendorOf({ emulator, call }: TestMerchant) {
   return {
-    atVendor: (id: PaymentId) => emulator.trade(id)?.refunds ?? [],
+    atVendor: (id: PaymentId) => bookedAt(emulator, id)?.refunds ?? [],
     refundAtConsole: async (id: PaymentId, number: string, yuan: string): Promise<unknown> => {
       const wish = { out_trade_no: id, out_request_no: number, refund_amount: yuan }
       return (await call('alipay.trade.refund', wish)).node['fund_change']

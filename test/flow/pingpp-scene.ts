@@ -37,8 +37,11 @@ export interface PingppScene {
   movesOf(refund: string): Promise<readonly string[]>
   casesOf(subject: string): Promise<readonly string[]>
   paymentRow(id: PaymentId): Promise<{ refund_reserved: bigint; refunded: bigint }>
-  /** As if two minutes had passed since the refund was sent, and the sweep looked at it now. */
-  letTimePass(refund: string): Promise<unknown>
+  /**
+   * As if two minutes had passed since the refund was sent, and every sweep looked at it until this is so: a
+   * job that is still running may put the next look off.
+   */
+  passUntil(refund: string, what: string, isSo: () => Promise<boolean>): Promise<unknown>
   /** The vendor is left alone, so that the next test's faults meet its own requests. */
   calm(): Promise<void>
   stop(): Promise<void>
@@ -161,9 +164,22 @@ function rowsOf({ db }: Platform) {
         .select(['refund_reserved', 'refunded'])
         .where('id', '=', id)
         .executeTakeFirstOrThrow(),
-    letTimePass: (refund: string) =>
-      sql`UPDATE refund
-          SET sent_at = sent_at - interval '2 minutes', due_at = now() - interval '1 minute'
-          WHERE id = ${refund}`.execute(db),
+    async passUntil(refund: string, what: string, isSo: () => Promise<boolean>) {
+      await sql`UPDATE refund SET sent_at = sent_at - interval '2 minutes' WHERE id = ${refund}`.execute(
+        db,
+      )
+      const lookNow = sql`
+        UPDATE refund SET due_at = now() - interval '1 minute'
+        WHERE id = ${refund} AND due_at IS NOT NULL`
+      await waitFor(
+        what,
+        async () => {
+          if (await isSo()) return true
+          await lookNow.execute(db)
+          return undefined
+        },
+        PATIENCE_MS,
+      )
+    },
   }
 }

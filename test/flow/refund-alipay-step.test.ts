@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test
 import { sql } from 'kysely'
 import { assert } from '#domain/assert'
 import type { PaymentId, RefundId } from '#domain/id'
+import { sendChanged } from '../emulator/alipay/by-number.ts'
 import { payAt } from '../support/counter.ts'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
@@ -213,10 +214,7 @@ describe('money rule 7: a state that tells of refunds', () => {
     const refund = await scene.askRefund(id, 1999)
     scene.vendor.emulator.setKnobs({ failAfterCommit: 1, noticeOfRefund: false })
     await scene.submit(refund)
-    await scene.vendor.emulator.sendNotice({
-      outTradeNo: id,
-      changes: { trade_status: 'TRADE_CLOSED' },
-    })
+    await sendChanged(scene.vendor.emulator, id, { trade_status: 'TRADE_CLOSED' })
     await scene.applyCallbacks()
     expect(await scene.paymentRow(id)).toMatchObject({ state: 'paid', refundable: true })
     expect(await scene.casesOf(id)).toEqual([])

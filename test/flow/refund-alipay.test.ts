@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
 import type { PaymentId } from '#domain/id'
+import { bookedAt } from '../emulator/alipay/by-number.ts'
 import type { KnobsPatch } from '../emulator/alipay/knobs.ts'
 import { payAt } from '../support/counter.ts'
 import { cloneDatabase } from '../support/postgres.ts'
@@ -104,7 +105,7 @@ describe('refunds of ours', () => {
       const refund = await scene.counter.shop.refund(id, 1999)
       await waitForRefund(refund.id, 'succeeded')
       await waitForNews(id, 1)
-      expect(scene.vendor.emulator.trade(id)?.state).toBe('TRADE_CLOSED')
+      expect(bookedAt(scene.vendor.emulator, id)?.state).toBe('TRADE_CLOSED')
       expect(await scene.paymentRow(id)).toMatchObject({ state: 'paid', refunded: 1999n })
       expect((await scene.counter.shop.read(id)).order.state).toBe('refunded')
       await waitForPoints('u-whole', 0)
@@ -183,7 +184,7 @@ describe('a refund at the console of the vendor', () => {
       scene.vendor.emulator.pay(id)
       await scene.vendor.emulator.idle()
       await scene.refundAtConsole(id, 'HZ03', '19.99')
-      expect(scene.vendor.emulator.trade(id)?.state).toBe('TRADE_CLOSED')
+      expect(bookedAt(scene.vendor.emulator, id)?.state).toBe('TRADE_CLOSED')
       await waitFor(
         'the refund',
         async () => ((await scene.paymentRow(id)).refunded === 1999n ? true : undefined),

@@ -64,9 +64,8 @@ describe('a refund at the console of the vendor', () => {
         (await scene.paymentRow(id)).refunded === 999n ? true : undefined,
       )
       // The list holds one of the same amount, which is not ours.
-      await scene.letTimePass(ours.id)
-      await waitFor('the case', async () =>
-        (await scene.casesOf(ours.id)).includes('refund_unknown') ? true : undefined,
+      await scene.passUntil(ours.id, 'the case', async () =>
+        (await scene.casesOf(ours.id)).includes('refund_unknown'),
       )
       expect((await scene.shop.readRefund(ours.id)).state).toBe('sent')
       expect(await scene.paymentRow(id)).toEqual({ refund_reserved: 1998n, refunded: 999n })

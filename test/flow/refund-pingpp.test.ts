@@ -61,8 +61,11 @@ describe('a refund', () => {
       await scene.waitForRefund(refund.id, 'accepted')
       vendor().setKnobs({ dropCallbacks: true, dropForever: true })
       vendor().finishRefund(scene.onlyAtVendor(id).id, 'succeeded')
-      await scene.letTimePass(refund.id)
-      await scene.waitForRefund(refund.id, 'succeeded')
+      await scene.passUntil(
+        refund.id,
+        'success',
+        async () => (await scene.shop.readRefund(refund.id)).state === 'succeeded',
+      )
       expect((await scene.movesOf(refund.id)).at(-1)).toBe('succeeded query')
       expect(scene.callsFor(id)).toBe(1)
     },
@@ -162,22 +165,16 @@ describe('pingpp checklist 30: money rule 4: RF-04: a lost answer', () => {
       await scene.waitForRefund(refund.id, 'sent')
       await waitFor('the call', () => (scene.callsFor(id) === 1 ? true : undefined))
       const behind = await scene.shop.refund(id, 1000)
-      await scene.letTimePass(refund.id)
-      await waitFor(
+      await scene.passUntil(
+        refund.id,
         'the case',
-        async () => ((await scene.casesOf(refund.id)).length > 0 ? true : undefined),
-        TIMEOUT_MS,
+        async () => (await scene.casesOf(refund.id)).length > 0,
       )
       expect(await scene.casesOf(refund.id)).toEqual(['refund_unknown'])
       // Another hour of sweeps, and another.
       for (const round of [1, 2]) {
         const asked = scene.listsFor(id)
-        await scene.letTimePass(refund.id)
-        await waitFor(
-          `query ${round}`,
-          () => (scene.listsFor(id) > asked ? true : undefined),
-          TIMEOUT_MS,
-        )
+        await scene.passUntil(refund.id, `query ${round}`, async () => scene.listsFor(id) > asked)
       }
       expect(scene.callsFor(id)).toBe(1)
       expect(scene.atVendor(id)).toEqual([])
