@@ -19,14 +19,14 @@ const ACKNOWLEDGED_MIN = 2_000
 const KILLS_EACH = 5
 const PER_SECOND = 150
 const OFFERED_MIN = 100
-const STORM_MS_MAX = 40_000
+const STORM_MS_MAX = 90_000
 /** So many points are granted but answered with 500: those grants must be asked for again. */
 const UNANSWERED_GRANTS = 40
 const QUIET_MS_MAX = 30_000
 const STOP_MS_MAX = 15_000
 /** A machine that is busy with something else is slow to come back after the last kill. */
 const PATIENCE_MS = 20_000
-const TEST_MS_MAX = 110_000
+const TEST_MS_MAX = 170_000
 
 const PLANTED_SALES = 600
 const PLANTED_ACKNOWLEDGED_MIN = 100

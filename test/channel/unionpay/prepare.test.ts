@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { PaymentRequest, PrepareOutcome } from '#channel/channel'
@@ -112,13 +113,13 @@ describe('times', () => {
   })
 
   test('unionpay checklist 21: the zone of the machine does not matter', async () => {
-    const file = new URL('../../../channel/unionpay/wire.ts', import.meta.url).pathname
+    const file = fileURLToPath(new URL('../../../channel/unionpay/wire.ts', import.meta.url))
     const code = `const { formatTxnTime } = await import(${JSON.stringify(file)})
       console.log(formatTxnTime(new Date('2026-03-14T20:15:30Z')))`
     const said = ['UTC', 'America/New_York', 'Pacific/Kiritimati'].map((TZ) =>
       Bun.spawnSync([process.execPath, '-e', code], {
         env: { ...process.env, TZ },
-        cwd: new URL('../../../', import.meta.url).pathname,
+        cwd: fileURLToPath(new URL('../../../', import.meta.url)),
       }).stdout.toString(),
     )
     expect(said).toEqual(Array.from({ length: 3 }, () => '20260315041530\n'))
