@@ -19,6 +19,9 @@ interface Claimed {
 /** A refund that is not ours and that the vendor does not tell us about in this time is for a person. */
 const ASK_MS = 3_600_000
 
+/** News of a payment that is not paid in this time is for a person, who can have it judged anew. */
+const WAIT_MS = 86_400_000
+
 /** `ask`: a missing amount may wait for an answer of the vendor; then the answer comes with the next call. */
 export type Completion = 'ask' | 'none' | RefundFacts
 
@@ -45,7 +48,7 @@ export async function findRefundNews(
  * Applies one piece of refund news in a transaction of its own; refunds are few, and each locks another order.
  *
  * News that overtook its payment stays received: a query of the payment goes out, and `due_at` brings the
- * row back (payment rules, section 4). So does news of a refund at the vendor's console that lacks its amount,
+ * row back (payment rules, section 4), for a day. So does news of a refund at the vendor's console that lacks its amount,
  * until the vendor has told it. `undefined` when another worker has the row.
  */
 export async function applyRefundNotification(
@@ -59,12 +62,13 @@ export async function applyRefundNotification(
     const claimed = await claim(trx, merchantId, id)
     if (claimed === undefined) return undefined
     const isAnswered = typeof completion === 'object'
-    const isYoung = deps.now().getTime() - claimed.receivedAt.getTime() < ASK_MS
+    const ageMs = deps.now().getTime() - claimed.receivedAt.getTime()
     const word = {
       channelAccountId: claimed.channelAccountId,
       facts: isAnswered ? completion : claimed.facts,
       notificationId: id,
-      canAsk: completion === 'ask' && isYoung,
+      canAsk: completion === 'ask' && ageMs < ASK_MS,
+      canWait: ageMs < WAIT_MS,
     }
     const witness = isAnswered ? 'query' : 'callback'
     const decision = await applyRefund(trx, deps, merchantId, word, witness)

@@ -21,6 +21,8 @@ export interface RefundClaim {
   readonly notificationId?: NotificationId
   /** The vendor can still be asked for an amount that the message lacks. */
   readonly canAsk?: boolean
+  /** False when the payment has had time enough to become paid. */
+  readonly canWait?: boolean
 }
 
 export interface RefundDeps {
@@ -54,9 +56,14 @@ export async function applyRefund(
       state: payment.state,
       currency: payment.currency,
     },
-    refund: refund && { state: refund.state, amountMinor: refund.amount },
+    refund: refund && {
+      state: refund.state,
+      amountMinor: refund.amount,
+      channelRefundId: refund.channel_refund_id,
+    },
     isNumberTaken: await isNumberTaken(trx, merchantId, claim, refund),
     canAsk: claim.canAsk ?? false,
+    canWait: claim.canWait ?? true,
   })
   if (payment === undefined) {
     await openDoubt(trx, merchantId, claim, decision)
@@ -120,7 +127,7 @@ async function findIdentity(
   return row?.identity ?? {}
 }
 
-/** By our number, or by the vendor's where the message lacks ours. Rows are locked, ascending by id. */
+/** By our number, or by the vendor's or its console's where the message lacks ours. */
 async function findNamed(
   trx: Trx,
   payment: PaymentRow,
@@ -128,28 +135,27 @@ async function findNamed(
 ): Promise<RefundRow | undefined> {
   const refunds = await findRefundsOf(trx, payment.merchant_id, payment.id)
   const own = parseRefundId(facts.refundNumber ?? '')
-  const number = vendorNumberOf(facts)
+  const numbers = [facts.channelRefundId, facts.refundNumber]
   return (
     refunds.find((refund) => refund.id === own) ??
-    refunds.find((refund) => number !== null && refund.channel_refund_id === number)
+    refunds.find(({ channel_refund_id: number }) => number !== null && numbers.includes(number))
   )
 }
 
-/** A number is one refund's for ever: a second one under it is for a person, and no endless 23505. */
+/** A number, ours or the vendor's, is one refund's for ever: a second one under it is for a person. */
 async function isNumberTaken(
   trx: Trx,
   merchantId: MerchantId,
   { facts, channelAccountId }: RefundClaim,
   own: RefundRow | undefined,
 ): Promise<boolean> {
-  const owner = await trx
-    .selectFrom('refund')
-    .select('id')
-    .where('merchant_id', '=', merchantId)
+  const ofMerchant = trx.selectFrom('refund').select('id').where('merchant_id', '=', merchantId)
+  const owners = await ofMerchant
     .where('channel_account_id', '=', channelAccountId)
     .where('channel_refund_id', '=', vendorNumberOf(facts))
-    .executeTakeFirst()
-  return owner !== undefined && owner.id !== own?.id
+    .unionAll(ofMerchant.where('id', '=', parseRefundId(facts.refundNumber ?? '') ?? null))
+    .execute()
+  return owners.some(({ id }) => id !== own?.id)
 }
 
 /** What names a refund at the vendor; one made at its console may have the console's number alone. */

@@ -108,6 +108,7 @@ const nothing: Carry = () => Promise.resolve({})
 const retryOther: ReadonlyMap<string, Carry> = new Map<string, Carry>([
   ['points_refused', retryGrant],
   ['unknown_payment', judgeAnew],
+  ['payment_not_paid', judgeAnew],
 ])
 
 const carry: Readonly<Record<CaseDecision, Carry>> = {

@@ -21,6 +21,7 @@ const STATES_BY_KIND: ReadonlyMap<string, readonly RefundState[]> = new Map<
   ['refund_abnormal', ['abnormal']],
   ['refund_unknown', ['sent', 'accepted']],
   ['refund_not_available', ['requested']],
+  ['refund_waiting', ['requested']],
 ])
 
 /** The refund that a case is about, in the state that the case was opened for. */

@@ -123,6 +123,7 @@ export async function reserveRefund(
       currency: account.currency,
       reason: wanted.reason,
       request_key: wanted.requestKey ?? null,
+      created_at: wanted.now,
       due_at: wanted.now,
     })
     .returningAll()

@@ -20,8 +20,11 @@ export interface BeginOptions {
 
 export type BeginOutcome =
   | { readonly kind: 'send'; readonly refund: RefundRow; readonly payment: PaymentRow }
-  /** Another refund of the payment is on its way, or the vendor wants a pause. */
-  | { readonly kind: 'wait'; readonly until: Date }
+  /**
+   * Another refund of the payment is on its way, or the vendor wants a pause. The sweeper brings the row back
+   * then; a job of its own would be one more on each of its rounds.
+   */
+  | { readonly kind: 'wait' }
   /** Sent before, and only a query may follow. */
   | { readonly kind: 'query' }
   | { readonly kind: 'done' }
@@ -53,7 +56,7 @@ export async function beginRefund(
     const until = readyAt(siblings, own, options)
     if (options.now < until) {
       await pushDue(trx, own, until)
-      return { kind: 'wait', until }
+      return { kind: 'wait' }
     }
     const refund = await trx
       .updateTable('refund')

@@ -27,11 +27,13 @@ const BY_KIND: ReadonlyMap<string, readonly CaseDecision[]> = new Map<
   ['refund_refused', ['retry']],
   ['refund_abnormal', ['retry', 'refused', 'succeeded']],
   ['refund_unknown', ['retry', 'refused', 'succeeded']],
-  // It was never sent, so nobody can have paid it.
+  // It was never sent, or surely not executed, so nobody can have paid it.
   ['refund_not_available', ['refused']],
+  ['refund_waiting', ['refused']],
   ['points_refused', ['retry']],
   // Its payment may have turned up: it is judged anew (OR-04).
   ['unknown_payment', ['retry']],
+  ['payment_not_paid', ['retry']],
 ])
 
 /** The decisions that a case of this kind allows. */

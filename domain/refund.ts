@@ -12,10 +12,12 @@ export interface RefundInput {
   readonly payment: RefundedPayment | undefined
   /** Our refund that the message names; `undefined` when it names none of this payment. */
   readonly refund: RefundView | undefined
-  /** Another refund of the account carries the vendor's number that the message names. */
+  /** A number that the message names is another refund's: ours of another payment, or the vendor's. */
   readonly isNumberTaken: boolean
   /** The vendor can still be asked for an amount that the message lacks. */
   readonly canAsk?: boolean
+  /** False when the payment has had time enough to become paid. */
+  readonly canWait?: boolean
 }
 
 export interface RefundedPayment {
@@ -27,16 +29,20 @@ export interface RefundedPayment {
 export interface RefundView {
   readonly state: RefundState
   readonly amountMinor: bigint
+  /** The vendor's number, or `null` until it said one. */
+  readonly channelRefundId: string | null
 }
 
 export type RefundDoubt =
   | 'unknown_payment'
+  | 'payment_not_paid'
   | 'other_account'
   | 'identity_differs'
   | 'refund_amount_differs'
   | 'refund_amount_missing'
   | 'refund_currency_differs'
   | 'refund_number_taken'
+  | 'refund_number_differs'
 
 /**
  * What a verified message does to a refund. Pure, so that every order of events can be tried.
@@ -63,7 +69,9 @@ export function decideRefund(input: RefundInput): RefundDecision {
   if (!isSameIdentity(facts.identity, input.identity)) return doubt('identity_differs')
   if (payment === undefined) return doubt('unknown_payment')
   if (payment.channelAccountId !== input.channelAccountId) return doubt('other_account')
-  if (payment.state !== 'paid') return { kind: 'payment_first' }
+  if (payment.state !== 'paid') {
+    return input.canWait === false ? doubt('payment_not_paid') : { kind: 'payment_first' }
+  }
   if (facts.currency !== undefined && facts.currency !== payment.currency) {
     return doubt('refund_currency_differs')
   }
@@ -84,6 +92,7 @@ function decideForeign(facts: RefundFacts, canAsk: boolean): RefundDecision {
 }
 
 function decideOwn(facts: RefundFacts, refund: RefundView): RefundDecision {
+  if (isSecondAtVendor(facts, refund)) return doubt('refund_number_differs')
   if (facts.amountMinor !== undefined && facts.amountMinor !== refund.amountMinor) {
     return doubt('refund_amount_differs')
   }
@@ -100,6 +109,13 @@ function decideOwn(facts: RefundFacts, refund: RefundView): RefundDecision {
     default:
       return unreachable(facts.refundState)
   }
+}
+
+/** The vendor made two refunds of our one: the money may have gone back twice. */
+function isSecondAtVendor(facts: RefundFacts, { channelRefundId }: RefundView): boolean {
+  if (channelRefundId === null || facts.channelRefundId === undefined) return false
+  // One made at the console is stored under the console's number until the vendor's own is known.
+  return channelRefundId !== facts.channelRefundId && channelRefundId !== facts.refundNumber
 }
 
 /**

@@ -1,12 +1,15 @@
 import type { RefundRequest } from '#channel/channel'
 import { applyRefund } from '#db/apply-refund'
+import { openCase } from '#db/case'
 import type { Db } from '#db/database'
 import { findPayment, referenceOf } from '#db/payment'
 import type { PaymentRow } from '#db/payment'
 import { findRefund } from '#db/refund'
 import type { RefundRow } from '#db/refund'
+import { delayRefund } from '#db/send-refund'
 import type { RefundJob } from '#domain/job'
 import type { RefundFacts } from '#domain/notification'
+import { addMs } from '#domain/time'
 import type { WorkerDeps } from './deps.ts'
 
 export interface KnownRefund {
@@ -59,3 +62,32 @@ export const queueRefund = (
   job: RefundJob,
 ): Promise<void> =>
   deps.db.transaction().execute((trx) => deps.jobs.send(trx, queue, [{ data: job }]))
+
+const MS_PER_SECOND = 1000
+const DAY_MS = 86_400_000
+
+/** In as long again as `since` is ago, up to a day: a vendor counts the calls, and a bank may take days. */
+export async function lookLater(deps: WorkerDeps, refund: RefundRow, since: Date): Promise<void> {
+  const now = deps.clock.now()
+  const ageMs = now.getTime() - since.getTime()
+  const pauseMs = Math.min(Math.max(ageMs, deps.retrySeconds * MS_PER_SECOND), DAY_MS)
+  await delayRefund(deps.db, refund, addMs(now, pauseMs))
+}
+
+/** Days that a refund may be without a result before a person hears of it; banks work on accepted ones. */
+const PATIENCE_DAYS: Readonly<Record<string, number>> = { requested: 1, sent: 1, accepted: 7 }
+
+/** Opens a case, once, for a refund that still has no result; the machine goes on. */
+export async function tellIfOld(deps: WorkerDeps, job: RefundJob): Promise<void> {
+  const known = await loadRefund(deps.db, job)
+  if (known === undefined) return
+  const { refund } = known
+  const patienceMs = (PATIENCE_DAYS[refund.state] ?? 0) * DAY_MS
+  if (deps.clock.now() < addMs(refund.created_at, patienceMs)) return
+  await openCase(deps.db, {
+    merchantId: refund.merchant_id,
+    kind: refund.state === 'requested' ? 'refund_waiting' : 'refund_unknown',
+    subject: refund.id,
+    evidence: { payment: refund.payment_id, state: refund.state, since: refund.created_at },
+  })
+}

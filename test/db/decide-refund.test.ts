@@ -273,13 +273,15 @@ describe.each([
   )
 })
 
-test('a refund that cannot be sent is cancelled; one that was sent meanwhile is not', async () => {
+const NEVER_PAID = ['refund_not_available', 'refund_waiting']
+
+test.each(NEVER_PAID)('%s: cancelled; one that was sent meanwhile is not', async (kind) => {
   const counter = await desk.order(2000)
   await desk.pay(counter.first)
   for (const isSent of [false, true]) {
     const refund = await desk.refund(counter.first, 1000n)
     const { merchant_id: merchantId, id: subject } = refund
-    await openCase(desk.db, { merchantId, kind: 'refund_not_available', subject, evidence: {} })
+    await openCase(desk.db, { merchantId, kind, subject, evidence: {} })
     if (isSent) await desk.markSent(refund)
     const effect = await operator.resolve(refund.id, 'refused')
     expect(effect).toEqual(

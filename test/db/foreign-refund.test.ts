@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { applyRefundNotification } from '#db/apply-refund-notification'
+import { findCases } from '#db/case-list'
+import { decideCase } from '#db/decide-case'
 import { newRefundId } from '#domain/id'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
@@ -91,6 +93,42 @@ describe('a refund that is not ours', () => {
   })
 })
 
+describe('our refund', () => {
+  async function succeeded() {
+    const { first, orderId } = await paidOrder()
+    const refund = await desk.refund(first, 500n)
+    await desk.markSent(refund)
+    const facts = refundFactsOf(first, refund, 'succeeded')
+    expect(await desk.hear(facts)).toBe('move')
+    return { first, orderId, refund, facts }
+  }
+
+  test('that the vendor paid a second time, under a number of its own, is for a person', async () => {
+    const { first, refund, facts } = await succeeded()
+    const twice = { ...facts, channelRefundId: `second-${refund.id}` }
+    expect([await desk.hear(twice), await desk.hear(facts)]).toEqual([
+      'refund_number_differs',
+      'nothing',
+    ])
+    expect(await desk.cases(refund.id)).toEqual(['refund_number_differs'])
+    expect(await desk.payment(first.paymentId)).toMatchObject({ reserved: 500n, refunded: 500n })
+    expect(await desk.refunds(first.paymentId)).toHaveLength(1)
+  })
+
+  test('named together with another payment is for a person, and nothing of that payment is refunded', async () => {
+    const { refund, facts } = await succeeded()
+    const other = await paidOrder()
+    for (const channelRefundId of [facts.channelRefundId ?? '', `other-${refund.id}`]) {
+      const crossed = { ...facts, paymentNumber: other.first.paymentId, channelRefundId }
+      expect(await desk.hear(crossed)).toBe('refund_number_taken')
+    }
+    expect(await desk.cases(refund.id)).toEqual(['refund_number_taken'])
+    expect(await desk.payment(other.first.paymentId)).toMatchObject({ reserved: 0n, refunded: 0n })
+    expect(await desk.refunds(other.first.paymentId)).toEqual([])
+    expect(await desk.orderState(other.orderId)).toBe('paid')
+  })
+})
+
 describe('refund news', () => {
   test('money rule 6: three partial refunds, each its own event, are all stored and all applied', async () => {
     const { first, orderId } = await paidOrder(2000)
@@ -134,5 +172,32 @@ describe('refund news', () => {
     expect((await apply())?.kind).toBe('foreign')
     expect(await desk.orderState(orderId)).toBe('refunded')
     expect(await desk.receivedIds()).toEqual([])
+  })
+
+  test('of a payment that nobody pays is for a person after a day, who has it judged anew', async () => {
+    const { first, orderId } = await desk.order()
+    const [id] = await desk.store([refundFactsOf(first, consoleRefund(2000n), 'succeeded')])
+    if (id === undefined) throw new Error('one row was stored')
+    const at = (hours: number) => {
+      const now = () => new Date(Date.now() + hours * 3_600_000)
+      return applyRefundNotification(desk.db, { ...desk.deps, now }, desk.merchantId, id)
+    }
+    expect((await at(23))?.kind).toBe('payment_first')
+    expect(await at(25)).toEqual({ kind: 'quarantine', reason: 'payment_not_paid' })
+    expect(await desk.receivedIds()).toEqual([])
+    const filter = { merchantId: desk.merchantId, kind: 'payment_not_paid', limit: 1 }
+    const [item] = await findCases(desk.db, filter)
+    if (item === undefined) throw new Error('a case was opened')
+    await desk.pay(first)
+    const request = {
+      caseId: item.id,
+      decision: 'retry',
+      actor: 'test',
+      reason: 'the payment has come',
+      hasRefundKey: true,
+    } as const
+    expect((await decideCase(desk.db, desk.deps, request)).kind).toBe('decided')
+    expect((await at(25))?.kind).toBe('foreign')
+    expect(await desk.orderState(orderId)).toBe('refunded')
   })
 })

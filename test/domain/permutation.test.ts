@@ -161,7 +161,7 @@ function refund(world: World, facts: RefundFacts): World {
     channelAccountId: 'a',
     identity,
     payment: { channelAccountId: 'a', state: find(world, name).state, currency: 'CNY' },
-    refund: own && { state: own.state, amountMinor: own.amountMinor },
+    refund: own && { state: own.state, amountMinor: own.amountMinor, channelRefundId: number },
     isNumberTaken: false,
   })
   if (decision.kind === 'payment_first') return { ...world, waiting: [...world.waiting, facts] }

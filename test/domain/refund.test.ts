@@ -24,7 +24,7 @@ const input: RefundInput = {
   channelAccountId: 'a1',
   identity,
   payment: { channelAccountId: 'a1', state: 'paid', currency: 'CNY' },
-  refund: { state: 'sent', amountMinor: 100n },
+  refund: { state: 'sent', amountMinor: 100n, channelRefundId: null },
   isNumberTaken: false,
 }
 
@@ -42,6 +42,11 @@ const withFacts = (changes: Partial<RefundFacts>): RefundInput => ({
   facts: { ...facts, ...changes },
 })
 
+const withStored = (channelRefundId: string): RefundInput => ({
+  ...input,
+  refund: { state: 'sent', amountMinor: 100n, channelRefundId },
+})
+
 describe('decideRefund', () => {
   test.each<[RefundDoubt, RefundInput]>([
     ['identity_differs', withFacts({ identity: { mchid: '1' } })],
@@ -51,8 +56,25 @@ describe('decideRefund', () => {
     ['refund_currency_differs', withFacts({ currency: 'USD' })],
     ['refund_number_taken', { ...input, isNumberTaken: true }],
     ['refund_amount_differs', withFacts({ amountMinor: 99n })],
+    ['refund_number_differs', withStored('504')],
   ])('%s is for a person', (reason, changed) => {
     expect(decideRefund(changed)).toEqual({ kind: 'quarantine', reason })
+  })
+
+  // The vendor paid twice under our one number: no state makes that old news.
+  test.each([...STATES])(
+    'a second number of the vendor for a %s refund is for a person',
+    (state) => {
+      const refund = { state, amountMinor: 100n, channelRefundId: '504' }
+      const reason = 'refund_number_differs'
+      expect(decideRefund({ ...input, refund })).toEqual({ kind: 'quarantine', reason })
+    },
+  )
+
+  test('the number that is stored, or none in the message, moves the refund', () => {
+    const { channelRefundId: _, ...nameless } = facts
+    expect(decideRefund(withStored('503')).kind).toBe('move')
+    expect(decideRefund({ ...withStored('504'), facts: nameless }).kind).toBe('move')
   })
 
   test('an answer that lacks amount and currency is about the refund that it names', () => {
@@ -65,6 +87,10 @@ describe('decideRefund', () => {
     (state) => {
       const payment = { channelAccountId: 'a1', state, currency: 'CNY' }
       expect(decideRefund({ ...input, payment })).toEqual({ kind: 'payment_first' })
+      expect(decideRefund({ ...input, payment, canWait: false })).toEqual({
+        kind: 'quarantine',
+        reason: 'payment_not_paid',
+      })
     },
   )
 
@@ -78,7 +104,7 @@ describe('decideRefund', () => {
     ['succeeded', '- - - -'],
   ])('%s, told of accepted, succeeded, refused, abnormal: %s', (state, expected) => {
     const told = (['accepted', 'succeeded', 'refused', 'abnormal'] as const).map((refundState) => {
-      const refund = { state, amountMinor: 100n }
+      const refund = { state, amountMinor: 100n, channelRefundId: null }
       const decision = decideRefund({ ...withFacts({ refundState }), refund })
       return decision.kind === 'move' ? decision.to : '-'
     })
@@ -86,7 +112,7 @@ describe('decideRefund', () => {
   })
 
   test.each([...STATES])('an unknown word moves nothing: %s', (state) => {
-    const refund = { state, amountMinor: 100n }
+    const refund = { state, amountMinor: 100n, channelRefundId: null }
     expect(decideRefund({ ...withFacts({ refundState: 'unknown' }), refund })).toEqual({
       kind: 'nothing',
     })
@@ -146,7 +172,7 @@ describe('refundPath', () => {
         const walk = (from: RefundState, heard: readonly string[]): RefundState =>
           heard.reduce<RefundState>((current, said) => {
             const refundState = STATES.find((name) => name === said)
-            const refund = { state: current, amountMinor: 100n }
+            const refund = { state: current, amountMinor: 100n, channelRefundId: null }
             const told =
               refundState === 'requested' || refundState === 'sent' ? undefined : refundState
             const decision = decideRefund({

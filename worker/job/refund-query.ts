@@ -1,4 +1,4 @@
-import type { RefundPart } from '#channel/channel'
+import type { RefundPart, RefundQueryOutcome } from '#channel/channel'
 import { openCase } from '#db/case'
 import type { RefundRow } from '#db/refund'
 import { delayRefund } from '#db/send-refund'
@@ -6,7 +6,7 @@ import { unreachable } from '#domain/assert'
 import type { RefundJob } from '#domain/job'
 import { addMs } from '#domain/time'
 import type { WorkerDeps } from '../deps.ts'
-import { applyFacts, loadRefund, queueRefund, requestOf } from '../refund.ts'
+import { applyFacts, loadRefund, lookLater, queueRefund, requestOf, tellIfOld } from '../refund.ts'
 import type { KnownRefund } from '../refund.ts'
 import { loadVendor, speak } from '../vendor.ts'
 
@@ -28,28 +28,29 @@ export async function runRefundQuery(deps: WorkerDeps, job: RefundJob): Promise<
   const request = requestOf(deps, known)
   const about = { payment, refundId: refund.id }
   const outcome = await speak(deps, vendor, about, (record) => part.query(request, record))
+  await applyOutcome(deps, part, known, outcome)
+  await tellIfOld(deps, job)
+}
+
+async function applyOutcome(
+  deps: WorkerDeps,
+  part: RefundPart,
+  known: KnownRefund,
+  outcome: RefundQueryOutcome,
+): Promise<void> {
+  const sentAt = sentAtOf(known.refund)
   switch (outcome.kind) {
     case 'found':
-      await later(deps, refund)
-      return applyFacts(deps, payment, outcome.facts)
+      await lookLater(deps, known.refund, sentAt)
+      return applyFacts(deps, known.payment, outcome.facts)
     case 'absent':
-      return afterAbsence(deps, part, { refund, payment }, outcome.code)
+      return afterAbsence(deps, part, known, outcome.code)
     case 'unknown':
-      return later(deps, refund)
+      return lookLater(deps, known.refund, sentAt)
     default:
       return unreachable(outcome)
   }
 }
-
-/** Twice as long after each call, up to a day: a bank may take days. */
-async function later(deps: WorkerDeps, refund: RefundRow): Promise<void> {
-  const now = deps.clock.now()
-  const ageMs = now.getTime() - (refund.sent_at ?? refund.created_at).getTime()
-  const pauseMs = Math.min(Math.max(ageMs, deps.retrySeconds * MS_PER_SECOND), DAY_MS)
-  await delayRefund(deps.db, refund, addMs(now, pauseMs))
-}
-
-const DAY_MS = 86_400_000
 
 async function afterAbsence(
   deps: WorkerDeps,
@@ -58,14 +59,14 @@ async function afterAbsence(
   code: string,
 ): Promise<void> {
   const now = deps.clock.now()
-  const sentAt = refund.sent_at ?? refund.created_at
+  const sentAt = sentAtOf(refund)
   const meansSomethingAt = addMs(sentAt, part.absentAfterSeconds * MS_PER_SECOND)
   if (now < meansSomethingAt) return delayRefund(deps.db, refund, meansSomethingAt)
   if (part.isRepeatable && refund.state === 'sent') {
     const job = { merchantId: refund.merchant_id, refundId: refund.id }
     return queueRefund(deps, 'refund-submit', job)
   }
-  await later(deps, refund)
+  await lookLater(deps, refund, sentAt)
   await openCase(deps.db, {
     merchantId: refund.merchant_id,
     kind: 'refund_unknown',
@@ -73,3 +74,5 @@ async function afterAbsence(
     evidence: { payment: payment.id, vendor: code },
   })
 }
+
+const sentAtOf = (refund: RefundRow): Date => refund.sent_at ?? refund.created_at

@@ -1,13 +1,13 @@
 import type { RefundOutcome, RefundPart } from '#channel/channel'
 import { openCase } from '#db/case'
 import type { RefundRow } from '#db/refund'
-import { beginRefund, delayRefund, holdRefund } from '#db/send-refund'
+import { beginRefund, holdRefund } from '#db/send-refund'
 import { unreachable } from '#domain/assert'
 import type { RefundJob } from '#domain/job'
 import type { RefundFacts } from '#domain/notification'
 import { addMs } from '#domain/time'
 import type { WorkerDeps } from '../deps.ts'
-import { applyFacts, loadRefund, queueRefund, requestOf } from '../refund.ts'
+import { applyFacts, loadRefund, lookLater, queueRefund, requestOf, tellIfOld } from '../refund.ts'
 import type { KnownRefund } from '../refund.ts'
 import { loadVendor, speak } from '../vendor.ts'
 import type { Vendor } from '../vendor.ts'
@@ -28,6 +28,17 @@ export async function runRefundSubmit(deps: WorkerDeps, job: RefundJob): Promise
   const vendor = await loadVendor(deps, known.payment)
   const part = vendor.channel.refund
   if (part === undefined) return openUnavailable(deps, known.refund)
+  await send(deps, vendor, part, known)
+  await tellIfOld(deps, job)
+}
+
+async function send(
+  deps: WorkerDeps,
+  vendor: Vendor,
+  part: RefundPart,
+  { refund }: KnownRefund,
+): Promise<void> {
+  const job = { merchantId: refund.merchant_id, refundId: refund.id }
   const now = deps.clock.now()
   const begun = await beginRefund(deps.db, job.merchantId, job.refundId, {
     now,
@@ -39,11 +50,9 @@ export async function runRefundSubmit(deps: WorkerDeps, job: RefundJob): Promise
   switch (begun.kind) {
     case 'send':
       return submit(deps, vendor, part, begun)
-    case 'wait':
-      // The sweeper brings the row back then. A job of its own would be one more on each of its rounds.
-      return delayRefund(deps.db, known.refund, begun.until)
     case 'query':
       return queueRefund(deps, 'refund-query', job)
+    case 'wait':
     case 'done':
       return
     default:
@@ -78,11 +87,8 @@ async function applyOutcome(
     case 'not_executed':
       return holdRefund(deps.db, refund, addMs(deps.clock.now(), HELD_MS))
     case 'unknown':
-      return delayRefund(
-        deps.db,
-        refund,
-        addMs(deps.clock.now(), deps.retrySeconds * MS_PER_SECOND),
-      )
+      // The age is the refund's: each of these calls may have been one more under its number.
+      return lookLater(deps, refund, refund.created_at)
     default:
       return unreachable(outcome)
   }

@@ -85,7 +85,7 @@ const decisionOf = (stage: Stage, facts: RefundFacts, minor: bigint) =>
     channelAccountId: stage.account.id,
     identity: stage.channel.identity,
     payment: { channelAccountId: stage.account.id, state: 'paid', currency: 'CNY' },
-    refund: { state: 'sent', amountMinor: minor },
+    refund: { state: 'sent', amountMinor: minor, channelRefundId: null },
     isNumberTaken: false,
   })
 
