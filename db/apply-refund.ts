@@ -3,14 +3,14 @@ import { assert } from '#domain/assert'
 import type { ChannelAccountId, MerchantId, NotificationId, PaymentId } from '#domain/id'
 import { newRefundId, parsePaymentId, parseRefundId } from '#domain/id'
 import type { RefundFacts } from '#domain/notification'
-import { decideRefund, refundPath } from '#domain/refund'
+import { decideRefund, nameAtVendor, nameWithin, refundPath } from '#domain/refund'
 import type { RefundDecision } from '#domain/refund'
 import type { RefundState, Witness } from '#domain/state'
 import { openCases } from './case.ts'
 import type { Trx } from './database.ts'
 import type { Jobs } from './job.ts'
 import type { PaymentRow } from './payment.ts'
-import { findRefundsOf, lockOrderOf, reserve } from './refund.ts'
+import { findRefundsOf, lockOrderOf, reserving } from './refund.ts'
 import type { RefundRow } from './refund.ts'
 import { followRefusal, followSuccess } from './refund-effect.ts'
 
@@ -135,10 +135,10 @@ async function findNamed(
 ): Promise<RefundRow | undefined> {
   const refunds = await findRefundsOf(trx, payment.merchant_id, payment.id)
   const own = parseRefundId(facts.refundNumber ?? '')
-  const numbers = [facts.channelRefundId, facts.refundNumber]
+  const names = [facts.channelRefundId, nameWithin(facts)]
   return (
     refunds.find((refund) => refund.id === own) ??
-    refunds.find(({ channel_refund_id: number }) => number !== null && numbers.includes(number))
+    refunds.find(({ channel_refund_id: number }) => number !== null && names.includes(number))
   )
 }
 
@@ -152,15 +152,11 @@ async function isNumberTaken(
   const ofMerchant = trx.selectFrom('refund').select('id').where('merchant_id', '=', merchantId)
   const owners = await ofMerchant
     .where('channel_account_id', '=', channelAccountId)
-    .where('channel_refund_id', '=', vendorNumberOf(facts))
+    .where('channel_refund_id', '=', nameAtVendor(facts) ?? null)
     .unionAll(ofMerchant.where('id', '=', parseRefundId(facts.refundNumber ?? '') ?? null))
     .execute()
   return owners.some(({ id }) => id !== own?.id)
 }
-
-/** What names a refund at the vendor; one made at its console may have the console's number alone. */
-const vendorNumberOf = (facts: RefundFacts): string | null =>
-  facts.channelRefundId ?? facts.refundNumber ?? null
 
 async function moveRefund(trx: Trx, work: Work, refund: RefundRow, to: RefundState): Promise<void> {
   const path = refundPath(refund.state, to)
@@ -183,7 +179,12 @@ async function moveRefund(trx: Trx, work: Work, refund: RefundRow, to: RefundSta
 
 /** The vendor contradicts its refusal: the money is gone, so it must fit; where it does not, a person looks. */
 async function reserveAgain(trx: Trx, work: Work, refund: RefundRow): Promise<boolean> {
-  const reserved = await reserve(trx, refund.merchant_id, refund.payment_id, refund.amount)
+  const reserved = await reserving(
+    trx,
+    refund.merchant_id,
+    refund.payment_id,
+    refund.amount,
+  ).executeTakeFirst()
   await openRefundCase(trx, work, refund, reserved ? 'refund_contradicted' : 'refund_exceeds')
   return reserved !== undefined
 }
@@ -223,7 +224,12 @@ async function writeState(
 /** A refund at the vendor's own console: recorded with its reservation in one commit, else a case. */
 async function recordForeign(trx: Trx, work: Work, amountMinor: bigint): Promise<void> {
   const { deps, payment, claim } = work
-  const reserved = await reserve(trx, payment.merchant_id, payment.id, amountMinor)
+  const reserved = await reserving(
+    trx,
+    payment.merchant_id,
+    payment.id,
+    amountMinor,
+  ).executeTakeFirst()
   if (reserved === undefined) {
     await openForeignCase(trx, work, payment.id)
     return
@@ -240,7 +246,7 @@ async function recordForeign(trx: Trx, work: Work, amountMinor: bigint): Promise
       currency: payment.currency,
       reason: 'made at the vendor',
       state: 'succeeded',
-      channel_refund_id: vendorNumberOf(claim.facts),
+      channel_refund_id: nameAtVendor(claim.facts) ?? null,
       succeeded_at: claim.facts.refundedAt ?? deps.now(),
     })
     .execute()

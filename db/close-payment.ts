@@ -12,7 +12,7 @@ const DAY_MS = 86_400_000
  * Closes an attempt on the vendor's proof that nobody can pay it any more, under the order's lock.
  *
  * False when it was paid, closed before, or its money is in doubt: then the row wins over the proof. It is
- * asked about once more after a day, because its late money must not depend on a callback alone.
+ * asked about again after a day, and then daily for a week, because its late money must not depend on a callback alone.
  */
 export async function closeAttempt(
   db: Db,
@@ -22,21 +22,51 @@ export async function closeAttempt(
 ): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
     await lockOrder(trx, payment.merchant_id, payment.order_id)
-    const moved = await trx
-      .updateTable('payment')
-      .set({ state: 'closed', close_proof: proof, next_query_at: addMs(now, DAY_MS) })
-      .where('merchant_id', '=', payment.merchant_id)
-      .where('id', '=', payment.id)
-      .where('state', 'in', ['created', 'pending'])
-      .where('money_in_doubt', '=', false)
-      .returning('id')
-      .execute()
-    await closeOrderIfDone(trx, payment.merchant_id, payment.order_id)
-    if (moved.length === 0) return false
-    const events = await paymentEvents(trx, 'payment.closed', payment.merchant_id, [payment.id])
-    await createEvents(trx, undefined, { merchantId: payment.merchant_id, at: now }, events)
-    return true
+    const closing = { proof, nextQueryAt: addMs(now, DAY_MS), at: now }
+    return endAttempt(trx, payment, OPEN_STATES, closing)
   })
+}
+
+export const OPEN_STATES = ['created', 'pending'] as const
+
+export interface Closing {
+  /** Why nobody can pay it any more. */
+  readonly proof: string
+  readonly refusalCode?: string
+  readonly nextQueryAt: Date | null
+  readonly at: Date
+}
+
+/**
+ * → closed, under the order's lock that the caller holds: the one way there. The order ends with its last
+ * attempt where that is wanted. False when the row was not in `from`, or its money is in doubt.
+ */
+export async function endAttempt(
+  trx: Trx,
+  payment: PaymentRow,
+  from: readonly (typeof OPEN_STATES)[number][],
+  closing: Closing,
+): Promise<boolean> {
+  const moved = await trx
+    .updateTable('payment')
+    .set({
+      state: 'closed',
+      close_proof: closing.proof,
+      next_query_at: closing.nextQueryAt,
+      ...(closing.refusalCode === undefined ? {} : { refusal_code: closing.refusalCode }),
+    })
+    .where('merchant_id', '=', payment.merchant_id)
+    .where('id', '=', payment.id)
+    .where('state', 'in', [...from])
+    .where('money_in_doubt', '=', false)
+    .returning('id')
+    .execute()
+  await closeOrderIfDone(trx, payment.merchant_id, payment.order_id)
+  if (moved.length === 0) return false
+  const events = await paymentEvents(trx, 'payment.closed', payment.merchant_id, [payment.id])
+  const about = { merchantId: payment.merchant_id, at: closing.at }
+  await createEvents(trx, undefined, about, events)
+  return true
 }
 
 /**

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { assert, unreachable } from '#domain/assert'
-import { decideConfirmation, putsMoneyInDoubt } from '#domain/confirm'
+import { isDoubtKind } from '#domain/case'
+import { decideConfirmation } from '#domain/confirm'
 import type { Decision } from '#domain/confirm'
 import type { ChannelAccountId, MerchantId, NotificationId, OrderId, PaymentId } from '#domain/id'
 import { parsePaymentId } from '#domain/id'
@@ -243,7 +244,7 @@ async function writeDoubts(
   outcomes: readonly Outcome[],
 ): Promise<void> {
   const ids = outcomes
-    .filter(({ decision }) => decision.kind === 'quarantine' && putsMoneyInDoubt(decision.reason))
+    .filter(({ decision }) => decision.kind === 'quarantine' && isDoubtKind(decision.reason))
     .map(({ claim }) => parsePaymentId(claim.facts.paymentNumber))
     .filter((id) => id !== undefined)
   if (ids.length === 0) return

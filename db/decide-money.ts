@@ -5,11 +5,11 @@ import { parsePaymentFacts } from '#domain/facts'
 import type { ChannelAccountId, NotificationId } from '#domain/id'
 import type { PaymentFacts } from '#domain/notification'
 import type { CaseRow } from './case-list.ts'
-import { closeOrderIfDone } from './close-payment.ts'
+import { closeOrderIfDone, endAttempt, OPEN_STATES } from './close-payment.ts'
 import { confirmPayment } from './confirm-payment.ts'
 import type { Claim } from './confirm-payment.ts'
 import type { Trx } from './database.ts'
-import { DecisionImpossible, paymentOf } from './decision.ts'
+import { DecisionImpossible, paymentOf, RETURN_REASON } from './decision.ts'
 import type { Deciding, DecisionEffect } from './decision.ts'
 import { paymentEvents } from './event-data.ts'
 import { revive } from './late-money.ts'
@@ -78,6 +78,7 @@ export async function takeWrongAmount(
   const effect = { payment: payment.id, received: amountMinor.toString() }
   if (!isReturned) return effect
   const refund = await refundAll(work, amountMinor)
+  await closeOrderIfDone(trx, item.merchant_id, payment.order_id)
   return { ...effect, refund: refund.id }
 }
 
@@ -148,8 +149,7 @@ async function refundAll(work: Deciding, amountMinor: bigint): Promise<RefundRow
     merchantId: item.merchant_id,
     paymentId: payment.id,
     amountMinor,
-    // The customer may read it at the vendor; why the operator decided so is for the audit alone.
-    reason: 'payment returned',
+    reason: RETURN_REASON,
     origin: 'operator',
     now: deps.now(),
   })
@@ -209,16 +209,21 @@ async function tellRevived({ trx, deps, item }: Deciding, payment: PaymentRow): 
 }
 
 /**
- * Nobody pursues this money any more: the doubt ends with the last case about it, and the vendor is not asked
- * again, because it would say the same.
+ * Nobody pursues this money any more: the doubt ends with the last case about it. The attempt ends, too: its
+ * code is cashed, and the vendor is not asked again, because it would say the same.
  */
-export async function writeOffDoubt({ trx, item, payment }: Deciding): Promise<DecisionEffect> {
+export async function writeOffDoubt({
+  trx,
+  deps,
+  item,
+  payment,
+}: Deciding): Promise<DecisionEffect> {
   if (payment === undefined) return {}
   const others = await trx
     .selectFrom('open_case')
     .select('id')
     .where('merchant_id', '=', item.merchant_id)
-    .where('subject', '=', item.subject)
+    .where('subject', '=', payment.id)
     .where('kind', 'in', [...DOUBT_KINDS])
     .where('state', '=', 'open')
     .execute()
@@ -230,6 +235,7 @@ export async function writeOffDoubt({ trx, item, payment }: Deciding): Promise<D
     .where('id', '=', payment.id)
     .where('money_in_doubt', '=', true)
     .execute()
-  await closeOrderIfDone(trx, item.merchant_id, payment.order_id)
+  const closing = { proof: 'written off', nextQueryAt: null, at: deps.now() }
+  await endAttempt(trx, payment, OPEN_STATES, closing)
   return { payment: payment.id }
 }

@@ -37,6 +37,9 @@ export class DecisionImpossible extends Error {
   override readonly name = 'DecisionImpossible'
 }
 
+/** The customer may read it at the vendor; why the operator decided so is for the audit alone. */
+export const RETURN_REASON = 'payment returned'
+
 /** The payment of a case that cannot be decided without one. */
 export function paymentOf({ payment }: Deciding): PaymentRow {
   if (payment === undefined) throw new DecisionImpossible('the payment of this case is not known')

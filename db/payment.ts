@@ -5,7 +5,7 @@ import { newOrderId } from '#domain/id'
 import type { Method, NextAction, Wallet } from '#domain/method'
 import type { Money } from '#domain/money'
 import type { PaymentReference } from '#domain/payment'
-import { closeOrderIfDone, lockOrder as lockRow } from './close-payment.ts'
+import { endAttempt, lockOrder as lockRow } from './close-payment.ts'
 import type { Db, Trx } from './database.ts'
 import type { Schema } from './schema.ts'
 
@@ -91,11 +91,11 @@ function startAnother(db: Db, attempt: NewAttempt): Promise<AttemptOutcome> {
       .selectAll()
       .where('merchant_id', '=', attempt.merchantId)
       .where('order_id', '=', order.id)
-      .where('state', 'in', ['created', 'pending'])
       .execute()
     if (others.some((row) => row.money_in_doubt)) return { kind: 'money_in_doubt' }
     const live = others.find(
       (row) =>
+        isOpen(row) &&
         row.channel_account_id === attempt.channelAccountId &&
         row.method === attempt.method &&
         row.vendor_product === (attempt.vendorProduct ?? null),
@@ -104,6 +104,8 @@ function startAnother(db: Db, attempt: NewAttempt): Promise<AttemptOutcome> {
     return { kind: 'started', payment: await insertAttempt(trx, attempt, order.id) }
   })
 }
+
+const isOpen = ({ state }: PaymentRow): boolean => state === 'created' || state === 'pending'
 
 const lockOrder = (trx: Trx, attempt: NewAttempt): Promise<OrderRow> =>
   trx
@@ -185,22 +187,17 @@ export async function keepCredential(
  * A definite refusal: nobody can pay this attempt. created → closed; an order that is not wanted any more
  * ends with its last attempt.
  */
-export async function refuseAttempt(db: Db, payment: PaymentRow, code: string): Promise<void> {
+export async function refuseAttempt(
+  db: Db,
+  payment: PaymentRow,
+  code: string,
+  at: Date,
+): Promise<void> {
+  const closing = { proof: `refused: ${code}`, refusalCode: code, nextQueryAt: null, at }
   await db.transaction().execute(async (trx) => {
     await lockRow(trx, payment.merchant_id, payment.order_id)
-    await trx
-      .updateTable('payment')
-      .set({
-        state: 'closed',
-        refusal_code: code,
-        close_proof: `refused: ${code}`,
-        next_query_at: null,
-      })
-      .where('merchant_id', '=', payment.merchant_id)
-      .where('id', '=', payment.id)
-      .where('state', '=', 'created')
-      .execute()
-    await closeOrderIfDone(trx, payment.merchant_id, payment.order_id)
+    // With a credential, from a call beside this one, it can be paid.
+    await endAttempt(trx, payment, ['created'], closing)
   })
 }
 

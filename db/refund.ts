@@ -109,7 +109,9 @@ export async function reserveRefund(
   jobs: Jobs,
   wanted: NewRefund,
 ): Promise<RefundRow | undefined> {
-  const account = await reserve(trx, wanted.merchantId, wanted.paymentId, wanted.amountMinor)
+  const account = await reserving(trx, wanted.merchantId, wanted.paymentId, wanted.amountMinor)
+    .where('refundable', '=', true)
+    .executeTakeFirst()
   if (account === undefined) return undefined
   const refund = await trx
     .insertInto('refund')
@@ -133,18 +135,16 @@ export async function reserveRefund(
   return refund
 }
 
-/** One statement decides; nobody reads, computes and writes back. */
-export function reserve(trx: Trx, merchantId: MerchantId, paymentId: PaymentId, amount: bigint) {
+/** One statement decides; nobody reads, computes and writes back. A new refund is one more condition. */
+export function reserving(trx: Trx, merchantId: MerchantId, paymentId: PaymentId, amount: bigint) {
   return trx
     .updateTable('payment')
     .set({ refund_reserved: sql`refund_reserved + ${amount}::bigint` })
     .where('merchant_id', '=', merchantId)
     .where('id', '=', paymentId)
     .where('state', '=', 'paid')
-    .where('refundable', '=', true)
     .where(sql<boolean>`refund_reserved + ${amount}::bigint <= coalesce(received_amount, amount)`)
     .returning(['channel_account_id', 'currency'])
-    .executeTakeFirst()
 }
 
 /** A refund of this merchant; `undefined` when there is none. */

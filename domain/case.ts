@@ -42,7 +42,8 @@ export const decisionsFor = (kind: string): readonly CaseDecision[] => [
   ...(BY_KIND.get(kind) ?? []),
 ]
 
-/** Kinds behind `money_in_doubt`: while one is open, the payment is neither closed nor paid anew. */
+/**
+ * Kinds behind `money_in_doubt`: money of the payment may have moved in another way than we think. While one is open, the payment is neither closed nor paid anew. */
 export const DOUBT_KINDS = ['amount_differs', 'currency_differs', 'identity_differs'] as const
 
 export const isDoubtKind = (kind: string): boolean => DOUBT_KINDS.some((doubt) => doubt === kind)

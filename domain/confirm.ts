@@ -104,7 +104,3 @@ function sameIdentity(
   const names = new Set([...Object.keys(a), ...Object.keys(b)])
   return [...names].every((name) => a[name] !== undefined && a[name] === b[name])
 }
-
-/** Only these reasons say that money of this payment may have moved in another way than we think. */
-export const putsMoneyInDoubt = (reason: QuarantineReason): boolean =>
-  reason === 'amount_differs' || reason === 'currency_differs' || reason === 'identity_differs'

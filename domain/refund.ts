@@ -37,7 +37,7 @@ export type RefundDoubt =
   | 'unknown_payment'
   | 'payment_not_paid'
   | 'other_account'
-  | 'identity_differs'
+  | 'refund_identity_differs'
   | 'refund_amount_differs'
   | 'refund_amount_missing'
   | 'refund_currency_differs'
@@ -66,7 +66,7 @@ export type RefundDecision =
 /** Payment rules, section 4, table of refunds; any miss goes to a person. */
 export function decideRefund(input: RefundInput): RefundDecision {
   const { facts, payment, refund } = input
-  if (!isSameIdentity(facts.identity, input.identity)) return doubt('identity_differs')
+  if (!isSameIdentity(facts.identity, input.identity)) return doubt('refund_identity_differs')
   if (payment === undefined) return doubt('unknown_payment')
   if (payment.channelAccountId !== input.channelAccountId) return doubt('other_account')
   if (payment.state !== 'paid') {
@@ -114,9 +114,20 @@ function decideOwn(facts: RefundFacts, refund: RefundView): RefundDecision {
 /** The vendor made two refunds of our one: the money may have gone back twice. */
 function isSecondAtVendor(facts: RefundFacts, { channelRefundId }: RefundView): boolean {
   if (channelRefundId === null || facts.channelRefundId === undefined) return false
-  // One made at the console is stored under the console's number until the vendor's own is known.
-  return channelRefundId !== facts.channelRefundId && channelRefundId !== facts.refundNumber
+  // One made at the console may have been stored before the vendor's own number was known.
+  return channelRefundId !== facts.channelRefundId && channelRefundId !== nameWithin(facts)
 }
+
+/**
+ * What names a refund at the vendor: its number, or the request's where there is no other. That one is unique
+ * only within the payment (Alipay dossier, section 5.1), so it stands with the payment's.
+ */
+export const nameAtVendor = (facts: RefundFacts): string | undefined =>
+  facts.channelRefundId ?? nameWithin(facts)
+
+/** The name by the request's number alone; `undefined` where the message has none. */
+export const nameWithin = ({ paymentNumber, refundNumber }: RefundFacts): string | undefined =>
+  refundNumber === undefined ? undefined : `${paymentNumber}:${refundNumber}`
 
 /**
  * The moves from one state to another, or `undefined`. A message can overtake the answer that it follows, so

@@ -180,7 +180,7 @@ async function submit(
     case 'created':
       return keepCredential(deps.db, payment, outcome, deps.clock.now())
     case 'refused':
-      await refuseAttempt(deps.db, payment, outcome.code)
+      await refuseAttempt(deps.db, payment, outcome.code, deps.clock.now())
       throw new Problem(502, 'channel_refused', 'the vendor refused the payment', {
         name: account.channel,
         code: outcome.code,

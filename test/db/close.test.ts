@@ -39,6 +39,9 @@ const want = ({ orderId }: Counter) =>
 const close = async (sale: Sale): Promise<boolean> =>
   closeAttempt(desk.db, await rowOf(sale), 'test', new Date())
 
+const refuse = async (sale: Sale): Promise<void> =>
+  refuseAttempt(desk.db, await rowOf(sale), 'PARAM_ERROR', new Date())
+
 /** As an attempt is whose creating call is still on its way. No move leads back there, so it is written. */
 async function orderBeingCreated(attempts: number): Promise<Counter> {
   const counter = await desk.order(2000, attempts)
@@ -77,15 +80,34 @@ test('money in doubt keeps attempt and order open, whatever the proof', async ()
 test('the refusal of the last attempt ends an order that is not wanted any more', async () => {
   const counter = await orderBeingCreated(1)
   await want(counter)
-  await refuseAttempt(desk.db, await rowOf(counter.first), 'PARAM_ERROR')
+  await refuse(counter.first)
   expect(await desk.payment(counter.first.paymentId)).toMatchObject({ state: 'closed' })
   expect(await desk.orderState(counter.orderId)).toBe('closed')
 })
 
+test('a refusal is told like any other close, and ends no attempt whose money is in doubt', async () => {
+  const [told, doubted] = [await orderBeingCreated(1), await orderBeingCreated(1)]
+  await desk.pay(doubted.first, { amountMinor: 1999n })
+  for (const { first } of [told, doubted]) await refuse(first)
+  expect(await closedEvents(told.first)).toBe(1)
+  expect(await closedEvents(doubted.first)).toBe(0)
+  expect(await desk.payment(doubted.first.paymentId)).toMatchObject({ state: 'created' })
+})
+
+async function closedEvents({ paymentId }: Sale): Promise<number> {
+  const rows = await desk.db
+    .selectFrom('merchant_event')
+    .select('id')
+    .where('type', '=', 'payment.closed')
+    .where('subject', '=', paymentId)
+    .execute()
+  return rows.length
+}
+
 test('and ends nothing while another attempt can still be paid', async () => {
   const counter = await orderBeingCreated(2)
   await want(counter)
-  await refuseAttempt(desk.db, await rowOf(counter.first), 'PARAM_ERROR')
+  await refuse(counter.first)
   expect(await desk.orderState(counter.orderId)).toBe('unpaid')
   await close(counter.second)
   expect(await desk.orderState(counter.orderId)).toBe('closed')

@@ -76,6 +76,31 @@ describe('a refund that is not ours', () => {
     expect(await desk.violations()).toEqual([])
   })
 
+  test('of a payment that takes no new refunds any more is recorded: it has happened', async () => {
+    const { first } = await desk.order(2000)
+    await desk.pay(first, { isFinal: true })
+    await desk.hear(refundFactsOf(first, consoleRefund(500n), 'succeeded'))
+    expect(await desk.cases(first.paymentId)).toEqual([])
+    expect(await desk.payment(first.paymentId)).toMatchObject({ reserved: 500n, refunded: 500n })
+    expect((await desk.ask(first, 1n)).kind).toBe('not_refundable')
+  })
+
+  // Alipay dossier, section 5.1: a request number is unique within its trade, and there is no other number.
+  test('under the number of another trade, where the vendor has none of its own, is recorded, once', async () => {
+    for (const { first } of [await paidOrder(), await paidOrder()]) {
+      const { channelRefundId: _, ...facts } = refundFactsOf(
+        first,
+        { id: 'HZ01', amount: 500n },
+        'succeeded',
+      )
+      expect([await desk.hear(facts), await desk.hear(facts)]).toEqual(['foreign', 'nothing'])
+      // Its own number, when it comes after all, is no second refund.
+      expect(await desk.hear({ ...facts, channelRefundId: `50${first.paymentId}` })).toBe('nothing')
+      expect(await desk.payment(first.paymentId)).toMatchObject({ reserved: 500n, refunded: 500n })
+    }
+    expect(await desk.cases('HZ01')).toEqual([])
+  })
+
   test("under a number that another payment's refund has is for a person, not an endless error", async () => {
     const [one, two] = [await paidOrder(), await paidOrder()]
     const made = consoleRefund(500n)

@@ -212,7 +212,7 @@ describe('results that contradict each other', () => {
   test.each<[string, Partial<RefundFacts>]>([
     ['refund_amount_differs', { amountMinor: 699n }],
     ['refund_currency_differs', { currency: 'USD' }],
-    ['identity_differs', { identity: { mchid: '1' } }],
+    ['refund_identity_differs', { identity: { mchid: '1' } }],
     ['unknown_payment', { paymentNumber: 'nobody' }],
   ])('%s: nothing moves, and a person looks', async (reason, change) => {
     const { first } = await paidOrder()

@@ -49,8 +49,8 @@ const withStored = (channelRefundId: string): RefundInput => ({
 
 describe('decideRefund', () => {
   test.each<[RefundDoubt, RefundInput]>([
-    ['identity_differs', withFacts({ identity: { mchid: '1' } })],
-    ['identity_differs', withFacts({ identity: { ...identity, app: 'x' } })],
+    ['refund_identity_differs', withFacts({ identity: { mchid: '1' } })],
+    ['refund_identity_differs', withFacts({ identity: { ...identity, app: 'x' } })],
     ['unknown_payment', { ...input, payment: undefined }],
     ['other_account', { ...input, channelAccountId: 'a2' }],
     ['refund_currency_differs', withFacts({ currency: 'USD' })],

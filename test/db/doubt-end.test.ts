@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { closeAttempt, wantOrderClosed } from '#db/close-payment'
+import { findPayment, startAttempt } from '#db/payment'
+import { assert } from '#domain/assert'
+import { newPaymentId } from '#domain/id'
+import { addMs } from '#domain/time'
+import { cloneDatabase } from '../support/postgres.ts'
+import type { TestDatabase } from '../support/postgres.ts'
+import { openDesk, refundFactsOf } from './desk.ts'
+import type { Counter, Desk } from './desk.ts'
+import { hearWrong, openOperator, paymentRow } from './operator.ts'
+import type { Operator } from './operator.ts'
+
+// Money in doubt blocks new attempts and the order's close (payment rules, section 4), until a person has decided.
+
+const TIMEOUT_MS = 30_000
+
+let database: TestDatabase
+let desk: Desk
+let operator: Operator
+
+beforeAll(async () => {
+  database = await cloneDatabase()
+  desk = await openDesk(database.url)
+  operator = openOperator(desk)
+}, TIMEOUT_MS)
+
+afterAll(async () => {
+  await desk.stop()
+  await database.drop()
+})
+
+const want = ({ orderId }: Counter) =>
+  wantOrderClosed(desk.db, desk.deps.jobs, desk.merchantId, orderId)
+
+/** The customer comes again and wants to pay in the same way. */
+async function payAgain({ first, orderId, userId }: Counter) {
+  const now = new Date()
+  return startAttempt(desk.db, {
+    merchantId: desk.merchantId,
+    paymentId: newPaymentId(),
+    orderNumber: orderId,
+    userId,
+    amount: { currency: 'CNY', minor: BigInt(first.amount) },
+    channelAccountId: desk.accountId,
+    method: (await paymentRow(desk, first.paymentId)).method,
+    subject: 'a',
+    wallet: undefined,
+    payerOpenId: undefined,
+    vendorTime: undefined,
+    vendorProduct: undefined,
+    returnUrl: undefined,
+    clientIp: '1.2.3.4',
+    vendorRequest: '{}',
+    expiresAt: addMs(now, TIMEOUT_MS),
+    firstQueryAt: now,
+  })
+}
+
+describe('money in doubt', () => {
+  test.each(['pending', 'closed'])('of a %s attempt lets no other one begin', async (state) => {
+    const counter = await desk.order(2000)
+    const found = await findPayment(desk.db, desk.merchantId, counter.first.paymentId)
+    assert(found !== undefined, 'the payment is there')
+    if (state === 'closed') await closeAttempt(desk.db, found.payment, 'test', new Date())
+    await hearWrong(desk, counter.first, 1500n)
+    expect((await payAgain(counter)).kind).toBe('money_in_doubt')
+  })
+
+  test('does not end with the case of a refund', async () => {
+    const { first } = await desk.order(2000)
+    await hearWrong(desk, first, 1500n)
+    const facts = refundFactsOf(first, { id: 'console-9', amount: 1n }, 'succeeded')
+    expect(await desk.hear({ ...facts, identity: { mchid: '1' } })).toBe('refund_identity_differs')
+    expect(await operator.resolve('console-9', 'write_off')).toEqual({})
+    expect((await paymentRow(desk, first.paymentId)).money_in_doubt).toBe(true)
+  })
+})
+
+describe('wrong money', () => {
+  test('that goes back closes an order that was wanted closed meanwhile', async () => {
+    const counter = await desk.order(2000)
+    await hearWrong(desk, counter.first, 1500n)
+    expect((await want(counter))?.state).toBe('unpaid')
+    await operator.resolve(counter.first.paymentId, 'refund')
+    expect(await desk.orderState(counter.orderId)).toBe('closed')
+  })
+
+  test('that is written off ends its attempt: its code is cashed, and the customer gets another one', async () => {
+    const counter = await desk.order(2000)
+    await hearWrong(desk, counter.first, 1500n)
+    await operator.resolve(counter.first.paymentId, 'write_off')
+    expect(await paymentRow(desk, counter.first.paymentId)).toMatchObject({
+      state: 'closed',
+      close_proof: 'written off',
+      next_query_at: null,
+    })
+    expect((await payAgain(counter)).kind).toBe('started')
+  })
+
+  test('that is written off where the vendor has closed it anyway stays closed by that proof', async () => {
+    const counter = await desk.order(2000)
+    const found = await findPayment(desk.db, desk.merchantId, counter.first.paymentId)
+    assert(found !== undefined, 'the payment is there')
+    await closeAttempt(desk.db, found.payment, 'test', new Date())
+    await hearWrong(desk, counter.first, 1500n)
+    await operator.resolve(counter.first.paymentId, 'write_off')
+    expect(await paymentRow(desk, counter.first.paymentId)).toMatchObject({
+      state: 'closed',
+      close_proof: 'test',
+      money_in_doubt: false,
+    })
+  })
+})
