@@ -6,7 +6,7 @@ import { parsePaymentId } from '#domain/id'
 import type { DiscrepancyId } from '#domain/id'
 import { appendAudit } from './audit.ts'
 import type { Db, Trx } from './database.ts'
-import { DecisionImpossible } from './decision.ts'
+import { DecisionImpossible, RETURN_REASON } from './decision.ts'
 import type { DiscrepancyRow } from './discrepancy.ts'
 import type { Jobs } from './job.ts'
 import { lockOrderOf, reserveRefund } from './refund.ts'
@@ -121,17 +121,13 @@ async function carryOut(trx: Trx, deps: DecideDeps, deciding: Deciding): Promise
   }
 }
 
-async function giveBack(
-  trx: Trx,
-  deps: DecideDeps,
-  { request, row, payment }: Deciding,
-): Promise<void> {
+async function giveBack(trx: Trx, deps: DecideDeps, { row, payment }: Deciding): Promise<void> {
   if (payment === undefined) throw new DecisionImpossible('the payment is not known')
   const refund = await reserveRefund(trx, deps.jobs, {
     merchantId: row.merchant_id,
     paymentId: payment.id,
     amountMinor: row.their_amount ?? payment.amount,
-    reason: request.reason,
+    reason: RETURN_REASON,
     origin: 'operator',
     now: deps.now(),
   })

@@ -18,7 +18,8 @@ export interface Scope {
 
 /**
  * Writes what a comparison found. A discrepancy that is known keeps its decision and names this run; one that
- * was resolved by the machine opens again, one that a person decided does not.
+ * was resolved by the machine opens again, one that a person decided does not. Lines of one kind that name the
+ * same subject are numbered.
  */
 export async function insertFound(
   trx: Trx,
@@ -30,8 +31,11 @@ export async function insertFound(
                              subject_kind, subject, our_amount, their_amount, evidence, state, due_at, opened_at)
     SELECT ${scope.merchantId}, ${sql.lit('f')} || lpad(replace(gen_random_uuid()::text, '-', ''), 25, '0'),
            ${scope.vendorMerchantId}, ${scope.businessDate}::date, ${scope.reconciliationId}, f.kind,
-           f.subject_kind, f.subject, f.our_amount, f.their_amount, f.evidence, f.state, f.due_at, ${scope.now}
-    FROM (${found}) f
+           f.subject_kind, f.subject || CASE WHEN f.copy > 1 THEN ' ' || f.copy ELSE '' END, f.our_amount,
+           f.their_amount, f.evidence, f.state, f.due_at, ${scope.now}
+    FROM (SELECT g.*, row_number() OVER (PARTITION BY g.kind, g.subject_kind, g.subject
+                                         ORDER BY (g.evidence ->> 'line')::bigint) AS copy
+          FROM (${found}) g) f
     ON CONFLICT (merchant_id, vendor_merchant_id, business_date, kind, subject_kind, subject) DO UPDATE
       SET reconciliation_id = EXCLUDED.reconciliation_id, evidence = EXCLUDED.evidence,
           our_amount = EXCLUDED.our_amount, their_amount = EXCLUDED.their_amount,

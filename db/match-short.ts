@@ -1,18 +1,29 @@
 import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
 import type { Trx } from './database.ts'
 import { accountsOf, insertFound } from './found.ts'
 import type { Scope } from './found.ts'
+import { nameWithin } from './match.ts'
 
-/** Lines of the last revision of each bill from this day to the end of the hold. */
-const laterLines = (scope: Scope, kind: 'payment' | 'refund') => sql`
-  SELECT l.payment_number, l.channel_payment_id, l.refund_number, l.channel_refund_id
+interface Days {
+  readonly from: RawBuilder<unknown>
+  readonly to: RawBuilder<unknown>
+}
+
+/** Lines of the last revision of each transaction bill of these days; an earlier one is withdrawn. */
+const linesOf = ({ merchantId, vendorMerchantId }: Scope, { from, to }: Days) => sql`
+  SELECT l.kind, l.payment_number, l.channel_payment_id, l.refund_number, l.channel_refund_id
   FROM bill_line l JOIN bill b ON b.merchant_id = l.merchant_id AND b.id = l.bill_id
     AND b.business_date = l.business_date
-  WHERE l.merchant_id = ${scope.merchantId} AND b.vendor_merchant_id = ${scope.vendorMerchantId}
-    AND b.kind = 'transaction' AND l.kind = ${kind}
-    AND l.business_date BETWEEN ${scope.businessDate}::date - 1 AND ${scope.lastHoldDate}::date
+  WHERE l.merchant_id = ${merchantId} AND b.vendor_merchant_id = ${vendorMerchantId}
+    AND b.kind = 'transaction' AND l.business_date BETWEEN ${from} AND ${to}
     AND b.revision = (SELECT max(o.revision) FROM bill o WHERE o.merchant_id = b.merchant_id
       AND o.vendor_merchant_id = b.vendor_merchant_id AND o.kind = b.kind AND o.business_date = b.business_date)`
+
+const daysOf = ({ businessDate, lastHoldDate }: Scope): Days => ({
+  from: sql`${businessDate}::date - 1`,
+  to: sql`${lastHoldDate}::date`,
+})
 
 /**
  * What is paid or given back here on that day and stands in no bill: held, because the vendor may cut the day
@@ -32,8 +43,8 @@ export async function findShort(trx: Trx, scope: Scope): Promise<void> {
     WHERE p.merchant_id = ${merchantId} AND p.state = 'paid'
       AND p.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
       AND p.paid_at >= ${scope.from} AND p.paid_at < ${scope.to}
-      AND NOT EXISTS (SELECT 1 FROM (${laterLines(scope, 'payment')}) l
-        WHERE l.payment_number = p.id OR l.channel_payment_id = p.channel_payment_id)`,
+      AND NOT EXISTS (SELECT 1 FROM (${linesOf(scope, daysOf(scope))}) l
+        WHERE l.kind = 'payment' AND (l.payment_number = p.id OR l.channel_payment_id = p.channel_payment_id))`,
   )
   await insertFound(
     trx,
@@ -48,10 +59,13 @@ export async function findShort(trx: Trx, scope: Scope): Promise<void> {
     WHERE r.merchant_id = ${merchantId} AND r.state = 'succeeded'
       AND r.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
       AND coalesce(r.sent_at, r.succeeded_at) >= ${scope.from} AND coalesce(r.sent_at, r.succeeded_at) < ${scope.to}
-      AND NOT EXISTS (SELECT 1 FROM (${laterLines(scope, 'refund')}) l
-        WHERE l.refund_number = r.id OR l.channel_refund_id = r.channel_refund_id)`,
+      AND NOT EXISTS (SELECT 1 FROM (${linesOf(scope, daysOf(scope))}) l
+        WHERE l.kind = 'refund'
+          AND (l.refund_number = r.id OR r.channel_refund_id IN (l.channel_refund_id, ${nameWithin})))`,
   )
 }
+
+const HELD_DAYS: Days = { from: sql`d.business_date - 1`, to: sql`d.business_date + 3` }
 
 /**
  * Judges held rows of earlier days again: found in a bill since, or still missing when all bills of the hold
@@ -64,14 +78,12 @@ export async function releaseHeld(trx: Trx, scope: Scope): Promise<void> {
         resolved_at = ${scope.now}
     WHERE d.merchant_id = ${scope.merchantId} AND d.vendor_merchant_id = ${scope.vendorMerchantId}
       AND d.state = 'held' AND d.kind = 'missing_there'
-      AND EXISTS (SELECT 1 FROM bill_line l JOIN bill b ON b.merchant_id = l.merchant_id AND b.id = l.bill_id
-          AND b.business_date = l.business_date
-        WHERE l.merchant_id = d.merchant_id AND b.vendor_merchant_id = d.vendor_merchant_id
-          AND l.business_date BETWEEN d.business_date - 1 AND d.business_date + 3
-          AND l.kind = d.subject_kind
+      AND EXISTS (SELECT 1 FROM (${linesOf(scope, HELD_DAYS)}) l
+        WHERE l.kind = d.subject_kind
           AND CASE d.subject_kind
             WHEN 'payment' THEN l.payment_number = d.subject OR l.channel_payment_id = d.evidence ->> 'vendor_number'
-            ELSE l.refund_number = d.subject OR l.channel_refund_id = d.evidence ->> 'vendor_number' END)`.execute(
+            ELSE l.refund_number = d.subject
+              OR d.evidence ->> 'vendor_number' IN (l.channel_refund_id, ${nameWithin}) END)`.execute(
     trx,
   )
   await sql`

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
 import type { Trx } from './database.ts'
 import { accountsOf, insertFound } from './found.ts'
 import type { Scope } from './found.ts'
@@ -57,24 +58,24 @@ export async function matchPayments(trx: Trx, scope: Scope): Promise<number> {
                 END AS due_at
     FROM (${judged}) j WHERE j.kind IS NOT NULL AND j.kind <> 'foreign'`,
   )
-  return single + (await insertForeign(trx, scope))
+  return single + (await insertForeign(trx, scope, { judged, subject: 'payments' }))
+}
+
+interface Judged {
+  readonly judged: RawBuilder<unknown>
+  readonly subject: 'payments' | 'refunds'
 }
 
 /** Numbers that are not ours: one sum a day, so that an old till is neither thousands of cases nor hidden. */
-async function insertForeign(trx: Trx, scope: Scope): Promise<number> {
+async function insertForeign(trx: Trx, scope: Scope, { judged, subject }: Judged): Promise<number> {
   const foreign = sql`
-    SELECT count(*) AS count, sum(l.amount)::bigint AS amount, min(l.line) AS first
-    FROM bill_line l
-    WHERE l.merchant_id = ${scope.merchantId} AND l.bill_id = ${scope.billId}
-      AND l.business_date = ${scope.businessDate}::date AND l.kind = 'payment' AND l.payment_number !~ ${OURS}
-      AND NOT EXISTS (SELECT 1 FROM payment n WHERE n.merchant_id = ${scope.merchantId}
-        AND n.channel_payment_id = l.channel_payment_id
-        AND n.channel_account_id IN (${accountsOf(scope.merchantId, scope.vendorMerchantId)}))`
+    SELECT count(*) AS count, sum(j.amount)::bigint AS amount, min(j.line) AS first
+    FROM (${judged}) j WHERE j.kind = 'foreign'`
   await insertFound(
     trx,
     scope,
     sql`
-    SELECT 'foreign' AS kind, 'day' AS subject_kind, 'payments' AS subject, NULL::bigint AS our_amount,
+    SELECT 'foreign' AS kind, 'day' AS subject_kind, ${sql.lit(subject)} AS subject, NULL::bigint AS our_amount,
            f.amount AS their_amount, jsonb_build_object('lines', f.count, 'first_line', f.first) AS evidence,
            'open' AS state, NULL::timestamptz AS due_at
     FROM (${foreign}) f WHERE f.count > 0`,
@@ -82,6 +83,9 @@ async function insertForeign(trx: Trx, scope: Scope): Promise<number> {
   const { rows } = await sql<{ count: bigint }>`SELECT count FROM (${foreign}) f`.execute(trx)
   return Number(rows[0]?.count ?? 0n)
 }
+
+/** The name of a refund whose vendor has no number for it (`nameWithin` of the domain). */
+export const nameWithin = sql`l.payment_number || ':' || l.refund_number`
 
 /** Refunds of a bill against ours: by our number, else by the vendor's. Their state is the vendor's frozen one. */
 export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
@@ -93,7 +97,7 @@ export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
       CASE
         WHEN row_number() OVER (PARTITION BY l.payment_number, l.refund_number, l.channel_refund_id
                                 ORDER BY l.line) > 1 THEN 'duplicate'
-        WHEN r.id IS NULL AND v.id IS NULL AND p.id IS NULL THEN 'foreign'
+        WHEN r.id IS NULL AND v.id IS NULL AND p.id IS NULL AND l.payment_number !~ ${OURS} THEN 'foreign'
         WHEN r.id IS NULL AND v.id IS NULL THEN 'missing_here'
         WHEN coalesce(r.amount, v.amount) <> l.amount THEN 'amount_differs'
         WHEN coalesce(r.state, v.state) IN ('requested', 'sent', 'refused') THEN 'state_differs'
@@ -103,7 +107,7 @@ export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
     FROM bill_line l
     LEFT JOIN refund r ON r.merchant_id = ${merchantId} AND r.id = l.refund_number
     LEFT JOIN refund v ON r.id IS NULL AND v.merchant_id = ${merchantId}
-      AND v.channel_refund_id = coalesce(nullif(l.channel_refund_id, ''), l.refund_number)
+      AND v.channel_refund_id IN (l.channel_refund_id, ${nameWithin})
       AND v.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
     LEFT JOIN payment p ON p.merchant_id = ${merchantId}
       AND (p.id = l.payment_number
@@ -111,12 +115,12 @@ export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
       AND p.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
     WHERE l.merchant_id = ${merchantId} AND l.bill_id = ${billId}
       AND l.business_date = ${businessDate}::date AND l.kind = 'refund'`
-  return insertFound(
+  const single = await insertFound(
     trx,
     scope,
     sql`
     SELECT j.kind, 'refund' AS subject_kind,
-           coalesce(j.id, nullif(j.refund_number, ''), nullif(j.channel_refund_id, ''), 'line ' || j.line)
+           coalesce(j.id, nullif(j.channel_refund_id, ''), j.payment_number || ':' || j.refund_number)
              || CASE WHEN j.kind = 'duplicate' THEN ' ' || j.line ELSE '' END AS subject,
            j.ours AS our_amount, j.amount AS their_amount,
            jsonb_build_object('line', j.line, 'refund', j.id, 'payment', coalesce(j.payment_id, j.payment_number),
@@ -126,6 +130,7 @@ export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
                 ELSE 'open' END AS state,
            CASE WHEN j.kind IN ('missing_here', 'state_differs') AND j.payment_id IS NOT NULL
                 THEN ${scope.now}::timestamptz END AS due_at
-    FROM (${judged}) j WHERE j.kind IS NOT NULL`,
+    FROM (${judged}) j WHERE j.kind IS NOT NULL AND j.kind <> 'foreign'`,
   )
+  return single + (await insertForeign(trx, scope, { judged, subject: 'refunds' }))
 }

@@ -7,9 +7,10 @@ import { vendorColumns } from './migration/0002-vendor.ts'
 import { refundSchema } from './migration/0003-refund.ts'
 import { eventSchema } from './migration/0004-event.ts'
 import { billSchema } from './migration/0005-bill.ts'
-import { paymentListIndex } from './migration/0007-payment-list.ts'
-import { makePartitions } from './partition.ts'
 import { operationSchema } from './migration/0006-operation.ts'
+import { paymentListIndex } from './migration/0007-payment-list.ts'
+import { runLast } from './migration/0008-run-last.ts'
+import { makePartitions } from './partition.ts'
 import { createQueues } from './queue.ts'
 
 /** Static, so that it also works in a compiled binary. A migration is never edited after it lands. */
@@ -21,6 +22,7 @@ const migrations = {
   '0005-bill': billSchema,
   '0006-operation': operationSchema,
   '0007-payment-list': paymentListIndex,
+  '0008-run-last': runLast,
 }
 
 /** Brings a database to this version: our tables, then pg-boss's schema and queues. Safe to repeat. */

@@ -42,7 +42,6 @@ export async function reconcileDay(db: Db, day: DayToMatch): Promise<Matched | u
     const bill = await findBill(trx, day)
     if (bill === undefined) return undefined
     const id = newReconciliationId()
-    await insertRun(trx, day, { id, billId: bill.id })
     const scope = scopeOf(day, { id, billId: bill.id })
     const found =
       (await matchPayments(trx, scope)) +
@@ -51,7 +50,10 @@ export async function reconcileDay(db: Db, day: DayToMatch): Promise<Matched | u
     await findShort(trx, scope)
     await releaseHeld(trx, scope)
     await resolveGone(trx, day, id)
-    return { id, lines: bill.lines, matched: bill.lines - found }
+    // A line that nothing was found about is matched.
+    const run = { id, lines: bill.lines, matched: bill.lines - found }
+    await insertRun(trx, day, bill.id, run)
+    return run
   })
 }
 
@@ -92,14 +94,15 @@ async function findBill(
 async function insertRun(
   trx: Trx,
   day: DayToMatch,
-  { id, billId }: { readonly id: ReconciliationId; readonly billId: BillId },
+  billId: BillId,
+  { id, lines, matched }: Matched,
 ): Promise<void> {
   const totals = await readTotals(trx, day, billId)
   await sql`
     INSERT INTO reconciliation (merchant_id, id, vendor_merchant_id, channel, business_date, version, bill_id,
                                 lines, matched, our_amount, their_amount)
     SELECT ${day.merchantId}, ${id}, ${day.vendorMerchantId}, ${day.channel}, ${day.businessDate}::date,
-           coalesce(max(version), 0) + 1, ${billId}, ${totals.lines}::bigint, ${totals.matched}::bigint,
+           coalesce(max(version), 0) + 1, ${billId}, ${BigInt(lines)}::bigint, ${BigInt(matched)}::bigint,
            ${totals.ours}::bigint, ${totals.theirs}::bigint
     FROM reconciliation WHERE merchant_id = ${day.merchantId}
       AND vendor_merchant_id = ${day.vendorMerchantId} AND business_date = ${day.businessDate}::date`.execute(
@@ -108,17 +111,14 @@ async function insertRun(
 }
 
 interface RunTotals {
-  readonly lines: bigint
-  readonly matched: bigint
   readonly ours: bigint
   readonly theirs: bigint
 }
 
-/** A line is matched when payment or refund, number and amount agree. The sums are net of refunds. */
+/** The sums are net of refunds. */
 async function readTotals(trx: Trx, day: DayToMatch, billId: BillId): Promise<RunTotals> {
   const { rows } = await sql<RunTotals>`
-    SELECT count(*)::bigint AS lines,
-      count(*) FILTER (WHERE ours.amount = l.amount)::bigint AS matched,
+    SELECT
       coalesce(sum(CASE l.kind WHEN 'refund' THEN -ours.amount ELSE ours.amount END), 0)::bigint AS ours,
       coalesce(sum(CASE l.kind WHEN 'refund' THEN -l.amount WHEN 'payment' THEN l.amount ELSE 0 END), 0)::bigint
         AS theirs
@@ -127,7 +127,7 @@ async function readTotals(trx: Trx, day: DayToMatch, billId: BillId): Promise<Ru
       AND ours.number = CASE l.kind WHEN 'refund' THEN l.refund_number ELSE l.payment_number END
     WHERE l.merchant_id = ${day.merchantId} AND l.bill_id = ${billId}
       AND l.business_date = ${day.businessDate}::date`.execute(trx)
-  return rows[0] ?? { lines: 0n, matched: 0n, ours: 0n, theirs: 0n }
+  return rows[0] ?? { ours: 0n, theirs: 0n }
 }
 
 const ourAmounts = (merchantId: MerchantId): RawBuilder<unknown> => sql`

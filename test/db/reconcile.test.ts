@@ -1,31 +1,24 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { assert } from '#domain/assert'
-import { businessDateOf } from '#domain/business-day'
 import type { LoadedLine } from '#db/bill-load'
-import { loadBill } from '#db/bill-load'
-import { reconcileDay } from '#db/reconcile'
-import type { VendorMerchantId } from '#domain/id'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
+import { billLine, openBillDay } from './bill-day.ts'
+import type { BillDay } from './bill-day.ts'
 import { openDesk } from './desk.ts'
 import type { Counter, Desk } from './desk.ts'
 
 const TIMEOUT_MS = 30_000
-const DAY_END_HOUR = 24
 const AMOUNT = 2000
 
 let database: TestDatabase
 let desk: Desk
-let vendorMerchantId: VendorMerchantId
+let day: BillDay
 
 beforeAll(async () => {
   database = await cloneDatabase()
   desk = await openDesk(database.url)
-  const row = await desk.db
-    .selectFrom('channel_account')
-    .select('vendor_merchant_id')
-    .executeTakeFirstOrThrow()
-  vendorMerchantId = row.vendor_merchant_id
+  day = await openBillDay(desk)
 }, TIMEOUT_MS)
 
 afterAll(async () => {
@@ -39,56 +32,18 @@ async function lineOf(counter: Counter, line: number): Promise<LoadedLine> {
     .select(['id', 'channel_payment_id'])
     .where('id', '=', counter.first.paymentId)
     .executeTakeFirstOrThrow()
-  return {
-    line,
-    kind: 'payment',
+  return billLine(line, {
     paymentNumber: row.id,
     channelPaymentId: row.channel_payment_id ?? `vendor-${line}`,
-    refundNumber: '',
-    channelRefundId: '',
     amountMinor: BigInt(AMOUNT),
     fee: '0.12000',
     rate: '0.006',
-    stateText: 'SUCCESS',
-    at: '',
-  }
-}
-
-async function* once(lines: readonly LoadedLine[]): AsyncGenerator<readonly LoadedLine[]> {
-  yield lines
-}
-
-const found = async () => {
-  const rows = await desk.db
-    .selectFrom('discrepancy')
-    .select(['kind', 'subject', 'state'])
-    .where('state', '!=', 'resolved')
-    .execute()
-  return rows.map(({ kind, subject, state }) => `${kind} ${subject} ${state}`).toSorted()
+  })
 }
 
 test(
   'RC-09 each single difference is found as itself, and a later version that agrees closes all',
   async () => {
-    const businessDate = businessDateOf(new Date(), DAY_END_HOUR)
-    const load = (lines: readonly LoadedLine[], path = import.meta.path) =>
-      loadBill(database.url, {
-        merchantId: desk.merchantId,
-        vendorMerchantId,
-        kind: 'transaction',
-        businessDate,
-        lines: once(lines),
-        raw: { merchantId: desk.merchantId, path, headers: {} },
-      })
-    const match = () =>
-      reconcileDay(desk.db, {
-        merchantId: desk.merchantId,
-        vendorMerchantId,
-        channel: 'wechat_pay',
-        businessDate,
-        dayEndHour: DAY_END_HOUR,
-        now: new Date(),
-      })
     const paid = await Promise.all(Array.from({ length: 5 }, () => desk.order(AMOUNT)))
     for (const counter of paid) expect(await desk.pay(counter.first)).toBe('counted')
     const open = await desk.order(AMOUNT)
@@ -104,11 +59,11 @@ test(
       await lineOf(open, 6),
       { ...(await lineOf(open, 7)), paymentNumber: 'OLD-TILL-1', channelPaymentId: 'elsewhere' },
     ]
-    const loaded = await load(lines)
+    const loaded = await day.load(lines)
     expect(loaded).toMatchObject({ lines: 7, isRepeat: false })
-    expect(await load(lines)).toEqual({ ...loaded, isRepeat: true })
-    expect(await match()).toBeDefined()
-    expect(await found()).toEqual(
+    expect(await day.load(lines)).toEqual({ ...loaded, isRepeat: true })
+    expect(await day.match()).toBeDefined()
+    expect(await day.found()).toEqual(
       [
         `amount_differs ${other.first.paymentId} open`,
         `duplicate ${twice.first.paymentId} 4 open`,
@@ -120,16 +75,19 @@ test(
     )
     const all = await Promise.all(paid.map((counter, place) => lineOf(counter, place + 1)))
     // Another file: the vendor has issued the day's bill again.
-    const again = await load(all, `${import.meta.dir}/desk.ts`)
+    const again = await day.load(all, `${import.meta.dir}/desk.ts`)
     expect(again.isRepeat).toBe(false)
-    expect(await match()).toMatchObject({ lines: 5, matched: 5 })
-    expect(await found()).toEqual([])
+    expect(await day.match()).toMatchObject({ lines: 5, matched: 5 })
+    expect(await day.found()).toEqual([])
     const runs = await desk.db
       .selectFrom('reconciliation')
-      .select(['version', 'our_amount', 'their_amount'])
+      .select(['version', 'matched', 'our_amount', 'their_amount'])
       .orderBy('version')
       .execute()
-    expect(runs.map(({ version }) => version)).toEqual([1n, 2n])
+    expect(runs.map(({ version, matched }) => [version, matched])).toEqual([
+      [1n, 2n],
+      [2n, 5n],
+    ])
     expect(runs.at(-1)).toMatchObject({ our_amount: 10_000n, their_amount: 10_000n })
   },
   TIMEOUT_MS,

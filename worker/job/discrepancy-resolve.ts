@@ -97,11 +97,19 @@ async function isRefundThere(
 ): Promise<boolean> {
   if (row.kind === 'missing_there') return false
   const refunds = await findRefundsOf(deps.db, payment.merchant_id, payment.id)
-  const numbers = [row.evidence['number'], row.evidence['vendor_number'], row.evidence['refund']]
+  const names = namesOf(row, payment)
   return refunds.some(
-    (refund) =>
-      (numbers.includes(refund.id) || numbers.includes(refund.channel_refund_id)) &&
-      refund.amount === row.their_amount &&
-      ['accepted', 'succeeded', 'abnormal'].includes(refund.state),
+    (ours) =>
+      (names.has(ours.id) || names.has(ours.channel_refund_id ?? '')) &&
+      ours.amount === row.their_amount &&
+      ['accepted', 'succeeded', 'abnormal'].includes(ours.state),
   )
+}
+
+/** What the bill's line calls the refund, as our rows may call it. */
+function namesOf({ evidence }: DiscrepancyRow, payment: PaymentRow): ReadonlySet<string> {
+  const { number, vendor_number: vendorNumber, refund } = evidence
+  const within = typeof number === 'string' && number !== '' ? `${payment.id}:${number}` : ''
+  const names = [vendorNumber, refund, number, within]
+  return new Set(names.filter((name) => typeof name === 'string').filter((name) => name !== ''))
 }
