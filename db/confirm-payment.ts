@@ -7,6 +7,8 @@ import type { ChannelAccountId, MerchantId, NotificationId, OrderId, PaymentId }
 import { parsePaymentId } from '#domain/id'
 import type { PaymentFacts } from '#domain/notification'
 import type { Disposition, Witness } from '#domain/state'
+import { appendAudit } from './audit.ts'
+import type { AuditEntry } from './audit.ts'
 import { openCases } from './case.ts'
 import type { NewCase } from './case.ts'
 import type { Trx } from './database.ts'
@@ -100,10 +102,11 @@ export async function confirmPayment(
       markPaid(payments, { payment, policy }, claim)
     }
   }
-  await writePaid(trx, deps, merchantId, { paid, policy })
+  const steps = await writePaid(trx, deps, merchantId, { paid, policy })
   await writeMarks(trx, merchantId, outcomes)
   await writeDoubts(trx, merchantId, outcomes)
   await openCases(trx, casesOf(merchantId, outcomes))
+  for (const step of steps) await appendAudit(trx, step)
   return outcomes
 }
 
@@ -177,8 +180,8 @@ async function writePaid(
   deps: ConfirmDeps,
   merchantId: MerchantId,
   { paid, policy }: { readonly paid: readonly Paid[]; readonly policy: LatePolicy },
-): Promise<void> {
-  if (paid.length === 0) return
+): Promise<readonly AuditEntry[]> {
+  if (paid.length === 0) return []
   // Raw, because kysely has no `unnest` over several arrays. The old state is part of the guard.
   const moved = await sql<{ id: PaymentId }>`
     UPDATE payment p
@@ -199,13 +202,15 @@ async function writePaid(
     merchantId,
     paid.filter((item) => item.disposition === 'counted'),
   )
-  await followPolicy(trx, deps, merchantId, { policy, items: paid.filter(isLateMoney) })
+  const late = { policy, items: paid.filter(isLateMoney) }
+  const steps = await followPolicy(trx, deps, merchantId, late)
   const paymentIds = paid.map((item) => item.payment.id)
   const events = await paymentEvents(trx, 'payment.paid', merchantId, paymentIds)
   await createEvents(trx, deps.jobs, { merchantId, at: deps.now() }, events)
   await deps.jobs.send(trx, 'compensation', [
     { data: { merchantId, paymentIds }, startAfterSeconds: deps.compensationSeconds },
   ])
+  return steps
 }
 
 const isLateMoney = (item: Paid): item is Paid & { disposition: 'late' | 'excess' } =>

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { decisionsFor, isDoubtKind } from '#domain/case'
+import { decisionsFor, DOUBT_KINDS } from '#domain/case'
 import type { CaseDecision } from '#domain/case'
 import { appendAudit } from './audit.ts'
 import type { CaseRow } from './case-list.ts'
@@ -17,7 +17,8 @@ import {
 } from './decide-money.ts'
 import type { Evidence } from './decide-money.ts'
 import { judgeAnew } from './decide-news.ts'
-import { closeRefund, retryGrant, retryRefundOf } from './decide-refund.ts'
+import { retryGrant, writeOffGrant } from './decide-points.ts'
+import { closeRefund, retryRefundOf } from './decide-refund.ts'
 import { lockOrderOf } from './refund.ts'
 
 export type DecisionOutcome =
@@ -111,10 +112,15 @@ const retryOther: ReadonlyMap<string, Carry> = new Map<string, Carry>([
   ['payment_not_paid', judgeAnew],
 ])
 
+/** What is written off where it leaves something to be done. */
+const writeOffBy: ReadonlyMap<string, Carry> = new Map<string, Carry>([
+  ...DOUBT_KINDS.map((kind): [string, Carry] => [kind, writeOffDoubt]),
+  ['points_refused', writeOffGrant],
+])
+
 const carry: Readonly<Record<CaseDecision, Carry>> = {
   keep_open: nothing,
-  write_off: (work, evidence) =>
-    isDoubtKind(work.item.kind) ? writeOffDoubt(work) : nothing(work, evidence),
+  write_off: (work, evidence) => (writeOffBy.get(work.item.kind) ?? nothing)(work, evidence),
   accept: (work, evidence) => takeWrongAmount(work, evidence, { isReturned: false }),
   refund: (work, evidence) =>
     work.item.kind === 'amount_differs'

@@ -2,7 +2,10 @@ import { sql } from 'kysely'
 import { DecisionImpossible } from './decision.ts'
 import type { Deciding, DecisionEffect } from './decision.ts'
 
-/** quarantined → received: what nobody knew may be known by now. If it is not, it waits again, with a new case. */
+/**
+ * quarantined → received: what nobody knew may be known by now. If it is not, it waits again, with a new case.
+ * Nobody else locks a quarantined row, so that its place in the order of locks does not matter.
+ */
 export async function judgeAnew({ trx, deps, item }: Deciding): Promise<DecisionEffect> {
   const text = item.evidence['notification']
   const id = typeof text === 'string' ? text : ''

@@ -104,22 +104,6 @@ async function retryRefused(trx: Trx, deps: ConfirmDeps, refused: RefundRow): Pr
   return refund
 }
 
-/** refused → pending: the points system is asked once more under the same key. */
-export async function retryGrant({ trx, deps, item }: Deciding): Promise<DecisionEffect> {
-  const [grant] = await trx
-    .updateTable('points_grant')
-    .set({ state: 'pending', due_at: deps.now() })
-    .where('merchant_id', '=', item.merchant_id)
-    .where(sql<string>`id`, '=', item.subject)
-    .where('state', '=', 'refused')
-    .returning(['id', 'points'])
-    .execute()
-  if (grant === undefined) throw new DecisionImpossible('these points are not refused any more')
-  const data = { merchantId: item.merchant_id, grantId: grant.id }
-  await deps.jobs.send(trx, 'points-award', [{ data }])
-  return { grant: grant.id, points: grant.points.toString() }
-}
-
 export interface RetryRequest {
   readonly refundId: RefundId
   readonly actor: string

@@ -1,7 +1,7 @@
 import { unreachable } from '#domain/assert'
 import type { MerchantId, OrderId, PaymentId } from '#domain/id'
 import type { Disposition } from '#domain/state'
-import { appendAudit } from './audit.ts'
+import type { AuditEntry } from './audit.ts'
 import { openCases } from './case.ts'
 import type { Trx } from './database.ts'
 import { createGrants } from './grant.ts'
@@ -38,14 +38,16 @@ export async function findPolicy(trx: Trx, merchantId: MerchantId): Promise<Late
 
 /**
  * Follows the merchant's policy for late and double money, in the commit that makes the payment paid and
- * under its order's lock (payment rules, section 4). Each step is audited; `ask` opens a case.
+ * under its order's lock (payment rules, section 4); `ask` opens a case. Returns each step for the audit, whose
+ * lock is the last one that the caller takes.
  */
 export async function followPolicy(
   trx: Trx,
   deps: LateMoneyDeps,
   merchantId: MerchantId,
   { policy, items }: { readonly policy: LatePolicy; readonly items: readonly LateMoney[] },
-): Promise<void> {
+): Promise<readonly AuditEntry[]> {
+  const entries: AuditEntry[] = []
   for (const item of items) {
     const step = stepFor(policy, item.disposition)
     switch (step) {
@@ -61,8 +63,9 @@ export async function followPolicy(
       default:
         return unreachable(step)
     }
-    await audit(trx, deps, merchantId, { item, step })
+    entries.push(entryOf(deps, merchantId, { item, step }))
   }
+  return entries
 }
 
 /** A second payment cannot revive an order that is paid: then a person is asked. */
@@ -127,18 +130,16 @@ const ask = (
     },
   ])
 
-const audit = (
-  trx: Trx,
+const entryOf = (
   deps: LateMoneyDeps,
   merchantId: MerchantId,
   { item, step }: { readonly item: LateMoney; readonly step: LatePolicy },
-): Promise<void> =>
-  appendAudit(trx, {
-    merchantId,
-    actor: 'policy',
-    action: `${item.disposition}_payment.${step}`,
-    subject: item.payment.id,
-    reason: `the merchant's policy is ${step}`,
-    content: { amount: item.payment.amountMinor.toString(), vendor_number: item.number },
-    at: deps.now(),
-  })
+): AuditEntry => ({
+  merchantId,
+  actor: 'policy',
+  action: `${item.disposition}_payment.${step}`,
+  subject: item.payment.id,
+  reason: `the merchant's policy is ${step}`,
+  content: { amount: item.payment.amountMinor.toString(), vendor_number: item.number },
+  at: deps.now(),
+})

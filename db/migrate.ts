@@ -10,6 +10,7 @@ import { billSchema } from './migration/0005-bill.ts'
 import { operationSchema } from './migration/0006-operation.ts'
 import { paymentListIndex } from './migration/0007-payment-list.ts'
 import { runLast } from './migration/0008-run-last.ts'
+import { grantVoid } from './migration/0009-grant-void.ts'
 import { makePartitions } from './partition.ts'
 import { createQueues } from './queue.ts'
 
@@ -23,6 +24,7 @@ const migrations = {
   '0006-operation': operationSchema,
   '0007-payment-list': paymentListIndex,
   '0008-run-last': runLast,
+  '0009-grant-void': grantVoid,
 }
 
 /** Brings a database to this version: our tables, then pg-boss's schema and queues. Safe to repeat. */

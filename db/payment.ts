@@ -29,6 +29,7 @@ export interface NewAttempt {
   readonly vendorProduct: string | undefined
   readonly returnUrl: string | undefined
   readonly expiresAt: Date
+  readonly now: Date
   readonly firstQueryAt: Date
 }
 
@@ -95,7 +96,7 @@ function startAnother(db: Db, attempt: NewAttempt): Promise<AttemptOutcome> {
     if (others.some((row) => row.money_in_doubt)) return { kind: 'money_in_doubt' }
     const live = others.find(
       (row) =>
-        isOpen(row) &&
+        isLive(row, attempt.now) &&
         row.channel_account_id === attempt.channelAccountId &&
         row.method === attempt.method &&
         row.vendor_product === (attempt.vendorProduct ?? null),
@@ -105,7 +106,9 @@ function startAnother(db: Db, attempt: NewAttempt): Promise<AttemptOutcome> {
   })
 }
 
-const isOpen = ({ state }: PaymentRow): boolean => state === 'created' || state === 'pending'
+/** One that has expired is closed by proof later; the customer does not wait for that. */
+const isLive = ({ state, expires_at: until }: PaymentRow, now: Date): boolean =>
+  (state === 'created' || state === 'pending') && now < until
 
 const lockOrder = (trx: Trx, attempt: NewAttempt): Promise<OrderRow> =>
   trx

@@ -26,7 +26,7 @@ export interface Matched {
 }
 
 /** Days after its own in which a line may still come, because of the vendor's cut. */
-export const HOLD_DAYS = 3
+const HOLD_DAYS = 3
 
 /**
  * Compares the last revision of a day's bill with our rows, set-based, in one transaction.

@@ -46,7 +46,7 @@ export async function createRevoke(
   })
   const isWhole = source.refundedMinor === source.amountMinor
   const isVoid = grant.state === 'void' || (grant.state === 'pending' && isWhole)
-  if (isVoid) await voidAll(trx, merchantId, source.orderId)
+  if (isVoid) await voidPending(trx, merchantId, source.orderId)
   const isDone = isVoid || points === 0n
   const created = await trx
     .insertInto('points_grant')
@@ -73,7 +73,12 @@ export async function createRevoke(
   )
 }
 
-async function voidAll(trx: Trx, merchantId: MerchantId, orderId: OrderId): Promise<void> {
+/** pending → void: all of an order's points that were not sent. */
+export async function voidPending(
+  trx: Trx,
+  merchantId: MerchantId,
+  orderId: OrderId,
+): Promise<void> {
   await trx
     .updateTable('points_grant')
     .set({ state: 'void', due_at: null })

@@ -55,7 +55,7 @@ export async function beginRefund(
     if (own.state === 'sent' && !options.isRepeatable) return { kind: 'query' }
     const until = readyAt(siblings, own, options)
     if (options.now < until) {
-      await pushDue(trx, own, until)
+      await delayRefund(trx, own, until)
       return { kind: 'wait' }
     }
     const refund = await trx
@@ -76,16 +76,6 @@ export async function beginRefund(
   })
 }
 
-/** The sweeper must not wake it up at each tick of the pause. */
-const pushDue = (trx: Trx, refund: RefundRow, until: Date): Promise<unknown> =>
-  trx
-    .updateTable('refund')
-    .set({ due_at: until })
-    .where('merchant_id', '=', refund.merchant_id)
-    .where('id', '=', refund.id)
-    .where('due_at', 'is not', null)
-    .execute()
-
 const isToSend = ({ state }: RefundRow): boolean => state === 'requested' || state === 'sent'
 
 /** The pause counts from the last call for the payment, our own included; what is in doubt goes first. */
@@ -99,17 +89,20 @@ function readyAt(siblings: readonly RefundRow[], own: RefundRow, options: BeginO
 
 /** Surely not executed: the number is kept for a later try. sent → requested. */
 export async function holdRefund(db: Db, refund: RefundRow, dueAt: Date): Promise<void> {
-  await db
-    .updateTable('refund')
-    .set({ state: 'requested', due_at: dueAt })
-    .where('merchant_id', '=', refund.merchant_id)
-    .where('id', '=', refund.id)
-    .where('state', '=', 'sent')
-    .execute()
+  await db.transaction().execute(async (trx) => {
+    await lockOrderOf(trx, refund.merchant_id, refund.payment_id)
+    await trx
+      .updateTable('refund')
+      .set({ state: 'requested', due_at: dueAt })
+      .where('merchant_id', '=', refund.merchant_id)
+      .where('id', '=', refund.id)
+      .where('state', '=', 'sent')
+      .execute()
+  })
 }
 
-/** Pushes the next look at a refund that is still in doubt. */
-export async function delayRefund(db: Db, refund: RefundRow, dueAt: Date): Promise<void> {
+/** Pushes the next look at a refund that has no result: the sweeper must not wake it up before. */
+export async function delayRefund(db: Db | Trx, refund: RefundRow, dueAt: Date): Promise<void> {
   await db
     .updateTable('refund')
     .set({ due_at: dueAt })

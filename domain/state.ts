@@ -1,5 +1,3 @@
-import { assert } from './assert.ts'
-
 export type PaymentState = 'created' | 'pending' | 'paid' | 'closed'
 export type OrderState = 'unpaid' | 'paid' | 'closed' | 'partly_refunded' | 'refunded'
 export type PointsGrantState =
@@ -49,7 +47,8 @@ export const orderMoves: Moves<OrderState> = {
 export const pointsGrantMoves: Moves<PointsGrantState> = {
   pending: ['sent', 'void'],
   sent: ['granted', 'refused', 'taken', 'short'],
-  refused: ['pending'],
+  // An operator asks again, or writes it off.
+  refused: ['pending', 'void'],
   granted: [],
   void: [],
   taken: [],
@@ -121,12 +120,4 @@ export const movesBySubject: Readonly<Record<StateSubject, Moves<string>>> = {
   event_delivery: deliveryMoves,
   schedule_run: runMoves,
   discrepancy: discrepancyMoves,
-}
-
-export const canMovePayment = (from: PaymentState, to: PaymentState): boolean =>
-  paymentMoves[from].includes(to)
-
-/** Throws on an illegal move: that is a bug of ours, never a vendor's doing. */
-export function assertPaymentMove(from: PaymentState, to: PaymentState): void {
-  assert(canMovePayment(from, to), `a payment cannot move from ${from} to ${to}`)
 }

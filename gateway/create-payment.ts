@@ -121,6 +121,7 @@ function prepareAttempt(
     vendorProduct: prepared.prepared.vendorProduct,
     returnUrl: body.return_url,
     expiresAt,
+    now,
     firstQueryAt: addMs(now, (capabilities.queryPaceSeconds[0] ?? 0) * MS_PER_SECOND),
   }
 }

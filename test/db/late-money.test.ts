@@ -1,15 +1,19 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { sql } from 'kysely'
 import { applyNotifications } from '#db/apply-notification'
 import { closeAttempt, wantOrderClosed } from '#db/close-payment'
+import { confirmPayment } from '#db/confirm-payment'
 import { findPayment } from '#db/payment'
 import { assert } from '#domain/assert'
+import { newPaymentId } from '#domain/id'
 import type { PaymentId } from '#domain/id'
 import { factsOf } from '../flow/batch.ts'
 import type { Sale } from '../flow/crash/sale.ts'
 import { findBrokenAudit } from '../support/audit-invariant.ts'
-import { lineUp, ordersOf } from '../support/line-up.ts'
+import { countWaiting, lineUp, ordersOf } from '../support/line-up.ts'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
+import { waitFor } from '../support/wait.ts'
 import { openDesk, refundFactsOf } from './desk.ts'
 import type { Counter, Desk } from './desk.ts'
 
@@ -55,6 +59,43 @@ async function expectSound(): Promise<void> {
   expect(await desk.violations()).toEqual([])
   expect(await findBrokenAudit(desk.db)).toEqual([])
 }
+
+test('the audit is locked after every case: nobody who decides one waits in a circle', async () => {
+  await desk.setPolicy('ask')
+  const counter = await desk.order()
+  await closeAll(counter)
+  const unknown = { ...factsOf(counter.first), paymentNumber: newPaymentId() }
+  const claims = [factsOf(counter.first), unknown].map((facts) => ({
+    facts,
+    channelAccountId: desk.accountId,
+  }))
+  const confirm = (facts: typeof claims) =>
+    desk.db
+      .transaction()
+      .execute((trx) => confirmPayment(trx, desk.deps, desk.merchantId, facts, 'callback'))
+  await confirm(claims.slice(1))
+  let confirming: Promise<unknown> = Promise.resolve()
+  // As an operator does who decides the case of the unknown payment.
+  await desk.db.transaction().execute(async (trx) => {
+    await trx
+      .updateTable('open_case')
+      .set({ state: 'resolved' })
+      .where('subject', '=', unknown.paymentNumber)
+      .execute()
+    confirming = confirm(claims)
+    await waitFor('the confirmation to come to the case', async () =>
+      (await countWaiting(desk.db)) > 0 ? true : undefined,
+    )
+    const { rows } = await sql<{ free: boolean }>`
+      SELECT pg_try_advisory_xact_lock(hashtextextended(${`audit ${desk.merchantId}`}, 0)) AS free`.execute(
+      trx,
+    )
+    expect(rows).toEqual([{ free: true }])
+  })
+  await confirming
+  expect(await audited(counter.first.paymentId)).toEqual(['policy late_payment.ask'])
+  await expectSound()
+})
 
 describe('OR-03 a closed order that is paid', () => {
   test('revive: the order is paid, the money counts, points are given', async () => {

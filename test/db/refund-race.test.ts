@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { applyNotifications } from '#db/apply-notification'
 import { applyRefundNotification } from '#db/apply-refund-notification'
+import { holdRefund } from '#db/send-refund'
 import { assert } from '#domain/assert'
 import type { NotificationId } from '#domain/id'
 import type { NotificationFacts } from '#domain/notification'
@@ -144,4 +145,25 @@ describe('F130 refund callback ∥ refund query ∥ the refund asked for again',
       expect(await desk.violations()).toEqual([])
     },
   )
+})
+
+test('a refund that the vendor holds back ∥ its success: each waits for the other, and success stands', async () => {
+  for (const isHeldFirst of [true, false]) {
+    const counter = await desk.order()
+    await desk.pay(counter.first)
+    const refund = await desk.refund(counter.first, 500n)
+    await desk.markSent(refund)
+    const seen: string[] = []
+    const state = async () => (await desk.refunds(counter.first.paymentId))[0]?.state ?? ''
+    const hold = async () => {
+      await holdRefund(desk.db, refund, new Date())
+      seen.push(await state())
+    }
+    const hear = () => desk.hear(refundFactsOf(counter.first, refund, 'succeeded'))
+    await run(counter, isHeldFirst ? [hold, hear] : [hear, hold])
+    // Without the order's lock it would be back at `requested` while the other one still waits.
+    expect(seen).toEqual([isHeldFirst ? expect.any(String) : 'succeeded'])
+    expect(await state()).toBe('succeeded')
+    expect(await desk.violations()).toEqual([])
+  }
 })

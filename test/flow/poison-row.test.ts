@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
+import { CONFIRM_PAYMENTS_MAX } from '#db/confirm-payment'
+import { assert } from '#domain/assert'
 import { runOrderStatus } from '#worker/job/order-status'
+import { refundFactsOf } from '../db/desk.ts'
 import { startPlatform } from '../support/platform.ts'
 import type { Platform } from '../support/platform.ts'
 import { cloneDatabase } from '../support/postgres.ts'
@@ -53,6 +56,33 @@ describe('a poison row', () => {
       await runOrderStatus(worker.deps, job)
       expect(await batch.dispositions()).toEqual({ counted: 5 })
       expect(await batch.broken()).toEqual([])
+      await batch.stop()
+    },
+    TIMEOUT_MS,
+  )
+
+  test(
+    'keeps no refund news of its job from being applied, and no later part of it',
+    async () => {
+      const batch = await startBatch(database.url)
+      const [poisoned, paid, ...others] = await sell(batch, CONFIRM_PAYMENTS_MAX + 2)
+      assert(poisoned !== undefined && paid !== undefined, 'sales were made')
+      const first = await batch.store([factsOf(paid)])
+      await runOrderStatus(worker.deps, { merchantId: batch.merchantId, notificationIds: first })
+      await sql`
+        CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN IF NEW.id = ${sql.lit(poisoned.paymentId)} THEN RAISE 'poison'; END IF; RETURN NEW; END $$`.execute(
+        batch.db,
+      )
+      await sql`CREATE TRIGGER never BEFORE UPDATE ON payment
+                FOR EACH ROW EXECUTE FUNCTION never()`.execute(batch.db)
+      const news = refundFactsOf(paid, { id: 'console-1', amount: 1n }, 'succeeded')
+      const notificationIds = await batch.store([...[poisoned, ...others].map(factsOf), news])
+      const job = { merchantId: batch.merchantId, notificationIds }
+      const failed = await runOrderStatus(worker.deps, job).catch((error: unknown) => String(error))
+      expect(failed).toContain('poison')
+      expect(await batch.receivedIds()).toEqual(notificationIds.slice(0, 1))
+      await sql`DROP TRIGGER never ON payment`.execute(batch.db)
       await batch.stop()
     },
     TIMEOUT_MS,

@@ -19,7 +19,7 @@ export async function lineUp<T>(
   await db.transaction().execute(async (trx) => {
     await sql`SELECT 1 FROM customer_order WHERE id = ${orderId} FOR UPDATE`.execute(trx)
     for (const work of works) {
-      const before = await waiting(db)
+      const before = await countWaiting(db)
       let isDone = false
       const started = work().finally(() => {
         isDone = true
@@ -28,7 +28,7 @@ export async function lineUp<T>(
       started.catch(() => undefined)
       running.push(started)
       await waitFor('a work to come to its lock', async () =>
-        isDone || (await waiting(db)) > before ? true : undefined,
+        isDone || (await countWaiting(db)) > before ? true : undefined,
       )
     }
   })
@@ -44,7 +44,7 @@ export function ordersOf<T>(works: readonly T[]): T[][] {
 }
 
 /** Connections of this database that wait for a lock. */
-async function waiting(db: Db): Promise<number> {
+export async function countWaiting(db: Db): Promise<number> {
   const { rows } = await sql`
     SELECT 1 FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock'`.execute(db)

@@ -12,21 +12,32 @@ const RERUN_CODES = new Set(['40001', '40P01', '55P03', '23505'])
 /**
  * Applies notifications: payment and order paid, points grant and jobs, all in one commit.
  *
- * A batch that fails goes one by one, so that a poison row costs only itself; the first error is thrown at
- * the end, and the job comes back for what is left.
+ * A batch that fails goes one by one, so that a poison row costs only itself; the first error is thrown when
+ * all had their turn, and the job comes back for what is left.
  */
 export async function runOrderStatus(deps: WorkerDeps, job: OrderStatusJob): Promise<void> {
+  const errors: unknown[] = []
   for (const ids of chunks(job.notificationIds, CONFIRM_PAYMENTS_MAX)) {
-    try {
-      await apply(deps, job, ids)
-    } catch (error) {
-      if (ids.length === 1 && !isRerun(error)) throw error
-      await eachApart(ids, (id) => apply(deps, job, [id]))
-    }
+    errors.push(...(await applyOrSplit(deps, job, ids)))
   }
   // After the payments: news of both may have come together.
   const news = await findRefundNews(deps.db, job.merchantId, job.notificationIds)
-  await eachApart(news, (id) => applyRefundNews(deps, job.merchantId, id))
+  errors.push(...(await eachApart(news, (id) => applyRefundNews(deps, job.merchantId, id))))
+  if (errors.length > 0) throw errors[0]
+}
+
+async function applyOrSplit(
+  deps: WorkerDeps,
+  job: OrderStatusJob,
+  ids: readonly NotificationId[],
+): Promise<readonly unknown[]> {
+  try {
+    await apply(deps, job, ids)
+    return []
+  } catch (error) {
+    if (ids.length === 1 && !isRerun(error)) return [error]
+    return eachApart(ids, (id) => apply(deps, job, [id]))
+  }
 }
 
 /** What is quarantined has a case; the line is for whoever is to be woken by it. */
@@ -48,11 +59,11 @@ async function apply(
   }
 }
 
-/** One that fails costs only itself; the first error is thrown when all had their turn. */
+/** One that fails costs only itself. Returns what was thrown. */
 async function eachApart(
   ids: readonly NotificationId[],
   work: (id: NotificationId) => Promise<unknown>,
-): Promise<void> {
+): Promise<readonly unknown[]> {
   const errors: unknown[] = []
   for (const id of ids) {
     try {
@@ -61,7 +72,7 @@ async function eachApart(
       errors.push(error)
     }
   }
-  if (errors.length > 0) throw errors[0]
+  return errors
 }
 
 function isRerun(error: unknown): boolean {

@@ -11,7 +11,7 @@ import type { Counter, Desk } from './desk.ts'
 import { hearWrong, openOperator, paymentRow } from './operator.ts'
 import type { Operator } from './operator.ts'
 
-// Money in doubt blocks new attempts and the order's close (payment rules, section 4), until a person has decided.
+// What an order allows (payment rules, section 4): money in doubt blocks new attempts and the close until a person has decided.
 
 const TIMEOUT_MS = 30_000
 
@@ -53,9 +53,24 @@ async function payAgain({ first, orderId, userId }: Counter) {
     clientIp: '1.2.3.4',
     vendorRequest: '{}',
     expiresAt: addMs(now, TIMEOUT_MS),
+    now,
     firstQueryAt: now,
   })
 }
+
+test('an attempt that has expired is not given again: the customer gets another one', async () => {
+  const counter = await desk.order(2000)
+  expect((await payAgain(counter)).kind).toBe('live')
+  await desk.db
+    .updateTable('payment')
+    .set({ expires_at: addMs(new Date(), -1000) })
+    .where('id', '=', counter.first.paymentId)
+    .execute()
+  const again = await payAgain(counter)
+  expect(again.kind).toBe('started')
+  // And that one is live for the next click.
+  expect((await payAgain(counter)).kind).toBe('live')
+})
 
 describe('money in doubt', () => {
   test.each(['pending', 'closed'])('of a %s attempt lets no other one begin', async (state) => {
