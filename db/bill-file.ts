@@ -14,7 +14,7 @@ export interface RawBill {
 }
 
 /** SHA-256 of a file and its size, read once in pieces. */
-export async function digestFile(
+async function digestFile(
   path: string,
 ): Promise<{ readonly digest: string; readonly bytes: number }> {
   const hash = createHash('sha256')

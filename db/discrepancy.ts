@@ -2,6 +2,8 @@ import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { DiscrepancyId, MerchantId } from '#domain/id'
 import type { Db } from './database.ts'
+import { takeDue } from './due.ts'
+import type { Due } from './due.ts'
 import type { Jobs } from './job.ts'
 import type { Schema } from './schema.ts'
 
@@ -20,25 +22,19 @@ export const findDiscrepancy = (
     .executeTakeFirst()
 
 /** Feeds discrepancies that a machine may repair, and pushes `due_at` so that no tick feeds them twice. */
-export async function wakeDiscrepancies(
+export function wakeDiscrepancies(
   db: Db,
   jobs: Jobs,
   { now, leaseUntil }: { readonly now: Date; readonly leaseUntil: Date },
 ): Promise<number> {
-  return db.transaction().execute(async (trx) => {
-    const { rows } = await sql<Pick<DiscrepancyRow, 'merchant_id' | 'id'>>`
-      UPDATE discrepancy d SET due_at = ${leaseUntil}
-      FROM (SELECT merchant_id, id FROM discrepancy WHERE due_at <= ${now}
-            ORDER BY due_at LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED) o
-      WHERE d.merchant_id = o.merchant_id AND d.id = o.id
-      RETURNING d.merchant_id, d.id`.execute(trx)
-    await jobs.send(
+  const due: Due = { table: 'discrepancy', column: 'due_at', before: now, to: leaseUntil }
+  return takeDue<DiscrepancyId>(db, due, (trx, merchantId, ids) =>
+    jobs.send(
       trx,
       'discrepancy-resolve',
-      rows.map((row) => ({ data: { merchantId: row.merchant_id, discrepancyId: row.id } })),
-    )
-    return rows.length
-  })
+      ids.map((discrepancyId) => ({ data: { merchantId, discrepancyId } })),
+    ),
+  )
 }
 
 /** The machine has repaired it: a query has brought our rows to what the vendor says. */

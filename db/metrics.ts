@@ -44,7 +44,7 @@ export async function readMetrics(db: Db, now: Date): Promise<readonly Metric[]>
   return rows.map((row) => ({ ...row, value: Number(row.value) }))
 }
 
-/** Counts what a sweep or a compensation has mended. */
+/** Counts what a sweep has fed again. */
 export async function countRepairs(
   db: Db | Trx,
   counts: Readonly<Record<string, number>>,

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Kysely } from 'kysely'
 
 /** Months that exist beyond the running one. */
-export const MONTHS_AHEAD = 3
+const MONTHS_AHEAD = 3
 /** More than these wait for the next day, so that one run holds the table for a short time only. */
 const MONTHS_MAX = 24
 

@@ -1,8 +1,9 @@
 import { sql } from 'kysely'
-import type { Selectable } from 'kysely'
+import type { RawBuilder, Selectable } from 'kysely'
 import { newRunId } from '#domain/id'
 import type { MerchantId, RunId, VendorMerchantId } from '#domain/id'
 import type { Db, Trx } from './database.ts'
+import { takeDue } from './due.ts'
 import type { Jobs } from './job.ts'
 import type { Schema } from './schema.ts'
 
@@ -49,7 +50,15 @@ export interface NewRun {
  * two workers, finds them there and adds nothing.
  */
 export async function planRuns(db: Db, jobs: Jobs, runs: readonly NewRun[]): Promise<number> {
-  if (runs.length === 0) return 0
+  let planned = 0
+  for (const group of Map.groupBy(runs, ({ owner }) => owner.merchantId).values()) {
+    planned += await planRunsOf(db, jobs, group)
+  }
+  return planned
+}
+
+/** Of one merchant, and in one commit. */
+function planRunsOf(db: Db, jobs: Jobs, runs: readonly NewRun[]): Promise<number> {
   return db.transaction().execute(async (trx) => {
     const created = await trx
       .insertInto('schedule_run')
@@ -82,19 +91,17 @@ export async function wakeRuns(
   jobs: Jobs,
   { now, leaseUntil }: { readonly now: Date; readonly leaseUntil: Date },
 ): Promise<number> {
-  return db.transaction().execute(async (trx) => {
-    const { rows } = await sql<Pick<RunRow, 'merchant_id' | 'id' | 'state'>>`
-      UPDATE schedule_run r SET due_at = ${leaseUntil}
-      FROM (SELECT merchant_id, id FROM schedule_run WHERE due_at <= ${now}
-            ORDER BY business_date LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED) d
-      WHERE r.merchant_id = d.merchant_id AND r.id = d.id
-      RETURNING r.merchant_id, r.id, r.state`.execute(trx)
-    for (const row of rows) {
-      const queue = row.state === 'loaded' ? 'reconcile' : 'bill-download'
-      await jobs.send(trx, queue, [{ data: { merchantId: row.merchant_id, runId: row.id } }])
-    }
-    return rows.length
-  })
+  const due = { table: 'schedule_run', column: 'due_at', before: now, to: leaseUntil } as const
+  const wake = (queue: 'reconcile' | 'bill-download', only: RawBuilder<unknown>): Promise<number> =>
+    takeDue<RunId>(db, { ...due, only }, (trx, merchantId, ids) =>
+      jobs.send(
+        trx,
+        queue,
+        ids.map((runId) => ({ data: { merchantId, runId } })),
+      ),
+    )
+  const loaded = await wake('reconcile', sql`state = 'loaded'`)
+  return loaded + (await wake('bill-download', sql`state <> 'loaded'`))
 }
 
 export const findRun = (db: Db, merchantId: MerchantId, id: RunId): Promise<RunRow | undefined> =>
@@ -105,7 +112,10 @@ export const findRun = (db: Db, merchantId: MerchantId, id: RunId): Promise<RunR
     .where('id', '=', id)
     .executeTakeFirst()
 
-/** Takes a waiting run for a while: a twin finds it taken. `undefined` when there is nothing to fetch. */
+/**
+ * Takes a waiting run for a while; `undefined` when there is nothing to fetch. A twin may take it, too: then
+ * the last one's word counts, because each of them is counted in `attempts`.
+ */
 export const claimRun = (
   db: Db,
   merchantId: MerchantId,
@@ -128,9 +138,9 @@ export interface RunChange {
   readonly finishedAt?: Date
 }
 
-/** Moves a run, for people with a word why. */
-export async function changeRun(db: Db | Trx, run: RunRow, change: RunChange): Promise<void> {
-  await db
+/** Moves a run, for people with a word why. False when it was taken or moved since it was read. */
+export async function changeRun(db: Db | Trx, run: RunRow, change: RunChange): Promise<boolean> {
+  const moved = await db
     .updateTable('schedule_run')
     .set({
       state: change.state,
@@ -140,5 +150,9 @@ export async function changeRun(db: Db | Trx, run: RunRow, change: RunChange): P
     })
     .where('merchant_id', '=', run.merchant_id)
     .where('id', '=', run.id)
+    .where('state', '=', run.state)
+    .where('attempts', '=', run.attempts)
+    .returning('id')
     .execute()
+  return moved.length === 1
 }

@@ -11,7 +11,6 @@ export type PaymentId = Brand<string, 'PaymentId'>
 export type NotificationId = Brand<string, 'NotificationId'>
 export type PointsGrantId = Brand<string, 'PointsGrantId'>
 export type CaseId = Brand<string, 'CaseId'>
-/** Also the merchant refund number that we send to the vendor. */
 export type BillId = Brand<string, 'BillId'>
 export type RunId = Brand<string, 'RunId'>
 export type ReconciliationId = Brand<string, 'ReconciliationId'>
@@ -19,6 +18,7 @@ export type DiscrepancyId = Brand<string, 'DiscrepancyId'>
 export type EventId = Brand<string, 'EventId'>
 export type EndpointId = Brand<string, 'EndpointId'>
 export type DeliveryId = Brand<string, 'DeliveryId'>
+/** Also the merchant refund number that we send to the vendor. */
 export type RefundId = Brand<string, 'RefundId'>
 export type ApiKeyId = Brand<string, 'ApiKeyId'>
 
@@ -73,7 +73,6 @@ export const newOperatorId = (): string => newId(prefix.operator)
 export const newBillId = (): BillId => mint(newId(prefix.bill))
 export const newRunId = (): RunId => mint(newId(prefix.run))
 export const newReconciliationId = (): ReconciliationId => mint(newId(prefix.reconciliation))
-export const newDiscrepancyId = (): DiscrepancyId => mint(newId(prefix.discrepancy))
 export const newEventId = (): EventId => mint(newId(prefix.event))
 export const newEndpointId = (): EndpointId => mint(newId(prefix.endpoint))
 export const newDeliveryId = (): DeliveryId => mint(newId(prefix.delivery))

@@ -15,10 +15,6 @@ const YUAN = /^(0|[1-9]\d{0,14})(?:\.(\d{1,2}))?$/
 /** An amount in fen. */
 export const cny = (minor: bigint): Money => ({ currency: 'CNY', minor })
 
-/** Reads a currency code of a vendor or client; `undefined` for one that we do not take. */
-export const parseCurrency = (text: string): Currency | undefined =>
-  text === 'CNY' ? 'CNY' : undefined
-
 /** Reads a decimal yuan amount. Anything it would have to round, it refuses. */
 export function parseYuan(text: string): Money | undefined {
   const match = YUAN.exec(text)

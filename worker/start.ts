@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { billDatabase, openDatabase, workerDatabase } from '#db/database'
 import { assertDurable } from '#db/durability'
 import { jobsOf } from '#db/job'
+import { countRepairs } from '#db/metrics'
 import { makePartitions } from '#db/partition'
 import { sweep } from '#db/sweep'
 import type { SweepCounts } from '#db/sweep'
@@ -40,13 +41,17 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const boss = await openQueues(options.databaseUrl, onError)
   const { deps, clockSkewSeconds } = makeDeps(options, { db, billDb, jobs: jobsOf(boss) })
   await startConsumers(boss, deps, { pollingSeconds: options.pollingSeconds })
-  const sweepNow = (): Promise<SweepCounts> => {
+  const sweepNow = async (): Promise<SweepCounts> => {
     const now = clock.now()
-    return sweep(db, deps.jobs, {
+    const counts = await sweep(db, deps.jobs, {
       now,
       overdueSince: addMs(now, -options.retrySeconds * MS_PER_SECOND),
       nextQueryAt: addMs(now, options.querySeconds * MS_PER_SECOND),
     })
+    // Queries, refunds and events are planned by their moment; the others had a job that is lost or late.
+    const { notifications, grants } = counts
+    await countRepairs(db, { notifications, grants }, now)
+    return counts
   }
   const schedules = [
     schedule(log, 'sweep', options.sweepPattern, async () => {

@@ -119,7 +119,8 @@ async function load(
 async function finishLoad(deps: WorkerDeps, run: RunRow, bill: BillToLoad): Promise<void> {
   const loaded = await loadBill(deps.databaseUrl, bill)
   const note = `${loaded.lines} lines${loaded.isRepeat ? ', the same bytes as before' : ''}`
-  await changeRun(deps.db, run, { state: 'loaded', dueAt: deps.clock.now(), note })
+  const isOurs = await changeRun(deps.db, run, { state: 'loaded', dueAt: deps.clock.now(), note })
+  if (!isOurs) return
   await deps.db
     .transaction()
     .execute((trx) =>
@@ -154,7 +155,7 @@ async function later(deps: WorkerDeps, run: RunRow, part: BillPart, why: string)
 }
 
 async function giveUp(deps: WorkerDeps, run: RunRow, why: string): Promise<void> {
-  await changeRun(deps.db, run, { state: 'failed', dueAt: null, note: why })
+  if (!(await changeRun(deps.db, run, { state: 'failed', dueAt: null, note: why }))) return
   await openCase(deps.db, {
     merchantId: run.merchant_id,
     kind: 'bill_missing',
