@@ -2,7 +2,7 @@ import type { CompensationJob } from '#domain/job'
 import type { MerchantId, NotificationId, PaymentId, PointsGrantId } from '#domain/id'
 import type { Db } from './database.ts'
 import { createGrants } from './grant.ts'
-import type { Jobs } from './job.ts'
+import type { GrantDeps } from './grant.ts'
 
 /** Of these notifications, those that are still to be applied. */
 export async function findUnappliedNotifications(
@@ -24,7 +24,7 @@ export async function findUnappliedNotifications(
 /** Creates the grant of every paid order that has none. The unique index makes a twin harmless. */
 export async function repairGrants(
   db: Db,
-  jobs: Jobs,
+  deps: GrantDeps,
   merchantId: MerchantId,
   paymentIds: readonly PaymentId[],
 ): Promise<void> {
@@ -63,7 +63,7 @@ export async function repairGrants(
       userId: row.user_id,
       amountMinor: row.received_amount ?? row.amount,
     }))
-    await createGrants(trx, jobs, merchantId, sources)
+    await createGrants(trx, deps, merchantId, sources)
   })
 }
 

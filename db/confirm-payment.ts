@@ -232,7 +232,7 @@ async function writeCounted(
   expectCount('customer_order', moved.rows.length, counted.length)
   await createGrants(
     trx,
-    deps.jobs,
+    deps,
     merchantId,
     counted.map(({ payment }) => payment),
   )

@@ -11,10 +11,15 @@ export interface GrantSource {
   readonly amountMinor: bigint
 }
 
+export interface GrantDeps {
+  readonly jobs: Jobs
+  readonly now: () => Date
+}
+
 /** Makes each order's one grant and its job. Zero points are granted at once, without a call. */
 export async function createGrants(
   trx: Trx,
-  jobs: Jobs,
+  { jobs, now }: GrantDeps,
   merchantId: MerchantId,
   sources: readonly GrantSource[],
 ): Promise<void> {
@@ -39,7 +44,7 @@ export async function createGrants(
           points,
           idempotency_key: `grant-${source.orderId}`,
           state: points === 0n ? ('granted' as const) : ('pending' as const),
-          due_at: points === 0n ? null : new Date(),
+          due_at: points === 0n ? null : now(),
         }
       }),
     )

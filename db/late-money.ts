@@ -78,7 +78,7 @@ const stepFor = (policy: LatePolicy, disposition: LateMoney['disposition']): Lat
  */
 export async function revive(
   trx: Trx,
-  { jobs }: LateMoneyDeps,
+  deps: LateMoneyDeps,
   merchantId: MerchantId,
   { payment }: Pick<LateMoney, 'payment'>,
 ): Promise<void> {
@@ -96,7 +96,7 @@ export async function revive(
     .where('id', '=', payment.orderId)
     .where('state', '=', 'closed')
     .execute()
-  await createGrants(trx, jobs, merchantId, [payment])
+  await createGrants(trx, deps, merchantId, [payment])
 }
 
 /** No grant, the order is untouched, and this refund takes no points back. */

@@ -24,7 +24,7 @@ export async function runCompensation(
   const { merchantId } = job
   const received = await findUnappliedNotifications(deps.db, merchantId, job.notificationIds ?? [])
   if (received.length > 0) await runOrderStatus(deps, { merchantId, notificationIds: received })
-  await repairGrants(deps.db, deps.jobs, merchantId, job.paymentIds ?? [])
+  await repairGrants(deps.db, deps, merchantId, job.paymentIds ?? [])
   const overdueSince = addMs(deps.clock.now(), -deps.retrySeconds * MS_PER_SECOND)
   const grants = await findOverdueGrants(deps.db, job, overdueSince)
   for (const grantId of grants) await awardApart(deps, { merchantId, grantId }, signal)
