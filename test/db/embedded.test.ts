@@ -9,6 +9,7 @@ import { repairLinks } from '#db/embedded/binaries'
 import { isRunning, sendSignal } from '#db/embedded/process'
 import { type Postgres, startPostgres } from '#db/embedded/supervisor'
 import { openPostgres } from '#db/postgres'
+import { waitFor } from '../support/wait.ts'
 
 setDefaultTimeout(60_000)
 
@@ -45,10 +46,8 @@ async function ask(url: string, text: string): Promise<string[]> {
   }
 }
 
-async function ends(pids: readonly number[]): Promise<boolean> {
-  for (let attempt = 0; attempt < 500 && pids.some(isRunning); attempt += 1) await Bun.sleep(20)
-  return !pids.some(isRunning)
-}
+const ends = (pids: readonly number[]): Promise<boolean> =>
+  waitFor('the end of PostgreSQL', () => (pids.some(isRunning) ? undefined : true))
 
 const ownerSchema = z.object({ url: z.string(), pids: z.array(z.number()) })
 

@@ -22,6 +22,7 @@ import { startMerchant } from '../emulator/merchant/server.ts'
 import type { Merchant } from '../emulator/merchant/server.ts'
 import { keepLog } from '../gateway/logged.ts'
 import { testSealKey } from '../support/platform.ts'
+import { waitFor } from '../support/wait.ts'
 
 /** A clock that stands until the test moves it. It starts a little ahead, so that what is written is due. */
 export function standingClock() {
@@ -178,7 +179,8 @@ export async function openEventDesk(
       await loseJobs(desk)
       clock.set(addMs(new Date(), 1000))
       // Ids of the same millisecond are of one test or the other.
-      await Bun.sleep(2)
+      const last = Date.now()
+      await waitFor('another millisecond', () => (Date.now() > last ? true : undefined))
       firstEvent = eventIdFrom(new Date())
     },
     async stop() {
