@@ -242,17 +242,14 @@ async function readLimited(
 /** An absolute end for a whole exchange, also against a `fetch` that does not listen to its signal. */
 class Deadline {
   readonly #controller = new AbortController()
-  readonly #expired: Promise<never>
+  /** Who waits now, and no longer: what is kept until the end keeps every piece of a download. */
+  readonly #waiting = new Set<(error: Error) => void>()
   readonly #timer: ReturnType<typeof setTimeout>
 
   constructor(timeoutMs: number) {
-    const { promise, reject } = Promise.withResolvers<never>()
-    this.#expired = promise
-    // Nobody may be racing at the moment it expires; that is no unhandled rejection.
-    promise.catch(() => undefined)
     this.#timer = setTimeout(() => {
       this.#controller.abort()
-      reject(new Error('deadline passed'))
+      for (const reject of this.#waiting) reject(new Error('deadline passed'))
     }, timeoutMs)
   }
 
@@ -260,8 +257,15 @@ class Deadline {
     return this.#controller.signal
   }
 
-  race<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.#expired])
+  async race<T>(work: Promise<T>): Promise<T> {
+    const { promise: expired, reject } = Promise.withResolvers<never>()
+    if (this.signal.aborted) reject(new Error('deadline passed'))
+    this.#waiting.add(reject)
+    try {
+      return await Promise.race([work, expired])
+    } finally {
+      this.#waiting.delete(reject)
+    }
   }
 
   end(): void {

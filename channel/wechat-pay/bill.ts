@@ -149,12 +149,12 @@ async function followLink(context: Context, link: BillLink, ends: Ends): Promise
   }
 }
 
-/** Path and query of a link to one of the hosts, if it is written the way it will be sent. */
+/** Path and query of a link to one of the hosts, if it will be sent the way it is written. */
 function targetOf(link: string, hosts: readonly string[]): string | undefined {
   const url = URL.canParse(link) ? new URL(link) : undefined
-  if (url === undefined || url.href !== link || !hosts.includes(url.origin)) return undefined
+  if (url === undefined || !hosts.includes(url.origin)) return undefined
   const target = url.pathname + url.search
-  // With a name, a password or a fragment it would be more than these two.
+  // What is signed must be what is sent; and a name, a password or a fragment has no place here.
   return link === url.origin + target ? target : undefined
 }
 

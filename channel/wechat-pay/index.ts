@@ -1,6 +1,7 @@
 import type { Account } from '../account.ts'
 import type { Capabilities, Channel } from '../channel.ts'
 import type { ChannelDeps, Strategy } from '../registry.ts'
+import { billPart } from './bill.ts'
 import type { Context } from './call.ts'
 import { acknowledge, readCallback } from './callback.ts'
 import { createKeyring, fetchKeys } from './key.ts'
@@ -21,7 +22,7 @@ const capabilities: Capabilities = {
   methods: METHODS,
   close: true,
   refund: true,
-  bill: false,
+  bill: true,
   expiresInSecondsMin: EXPIRES_IN_SECONDS_MIN,
   expiresInSecondsMax: EXPIRES_IN_SECONDS_MAX,
   // WeChat Pay dossier, section 2.3.
@@ -56,6 +57,7 @@ function create(account: Account, deps: ChannelDeps): Channel {
     queryPayment: (payment, record) => queryPayment(context, payment, record),
     closePayment: (payment, record) => closePayment(context, payment, record),
     refund: refundPart(context),
+    bill: billPart(context),
     readCallback: (callback) => readCallback(keyring, deps.clock, callback),
     acknowledge,
     fetchKeys: (record) => fetchKeys(context, record),

@@ -11,7 +11,4 @@ export const CHECKLIST_NOT_HERE: Readonly<Record<number, string>> = {
   76: 'Throttling belongs to the worker’s queues; 429 is unknown here and never repeated at once.',
 }
 
-/** Bills: lines 65 to 73, built later. */
-export const CHECKLIST_LATER = { from: 65, to: 73 } as const
-
 export const CHECKLIST_LINES = 77

@@ -7,6 +7,8 @@ export interface Answer {
   readonly isSigned: boolean
   /** The digits at the end of `Request-ID`; `undefined` leaves the header out. */
   readonly errorNumber?: number
+  /** A bill, which is sent unsigned instead of the body (dossier 6.5). */
+  readonly file?: Blob
   /** The error code, for the log of requests. */
   readonly code?: string
 }

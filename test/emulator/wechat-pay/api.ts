@@ -8,6 +8,7 @@ import type { ApiRequest } from '../core/server.ts'
 import type { Answer } from './answer.ts'
 import { ERROR_NUMBER, noContent, ok, orderMissing, parameterError, problem } from './answer.ts'
 import type { EmulatedMerchant } from './authorization.ts'
+import type { BillDesk, BillKind } from './bill-desk.ts'
 import { sealText } from './crypto.ts'
 import type { VendorKeys } from './keys.ts'
 import type { Knobs } from './knobs.ts'
@@ -23,6 +24,7 @@ import { PRODUCTS } from './prepay-body.ts'
 export interface ApiDeps extends RefundDeps {
   readonly book: OrderBook
   readonly panel: FaultPanel<Knobs>
+  readonly bills: BillDesk
   readonly keys: VendorKeys
   readonly now: () => Date
   /** Merchants since 2024 own none: the endpoint answers 404 (dossier 1.6). */
@@ -38,11 +40,20 @@ export type Route =
   | { readonly kind: 'certificates' }
   | { readonly kind: 'refund' }
   | { readonly kind: 'query_refund'; readonly outRefundNo: string }
+  | { readonly kind: 'bill'; readonly bill: BillKind }
+  | { readonly kind: 'bill_file' }
   | { readonly kind: 'unknown_path' }
   | { readonly kind: 'wrong_method' }
 
 const BASE = '/v3/pay/transactions/'
 const REFUNDS = '/v3/refund/domestic/refunds'
+const PATHS: Readonly<Record<string, Route>> = {
+  '/v3/certificates': { kind: 'certificates' },
+  [REFUNDS]: { kind: 'refund' },
+  '/v3/bill/tradebill': { kind: 'bill', bill: 'trade' },
+  '/v3/bill/fundflowbill': { kind: 'bill', bill: 'fund' },
+  '/v3/billdownload/file': { kind: 'bill_file' },
+}
 const JSON_TYPE = /^application\/json\b/i
 const DAY_MS = 24 * 3600 * 1000
 
@@ -58,8 +69,7 @@ export const isWriting = ({ kind }: Route): boolean =>
   kind === 'prepay' || kind === 'close' || kind === 'refund'
 
 function findRoute(path: string): Route | undefined {
-  if (path === '/v3/certificates') return { kind: 'certificates' }
-  if (path === REFUNDS) return { kind: 'refund' }
+  if (Object.hasOwn(PATHS, path)) return PATHS[path]
   const refund = path.startsWith(`${REFUNDS}/`) ? path.slice(REFUNDS.length + 1) : ''
   if (refund !== '') return { kind: 'query_refund', outRefundNo: decodeSegment(refund) }
   if (!path.startsWith(BASE)) return undefined
@@ -111,6 +121,10 @@ export function handleRoute(
       return createRefund(deps, merchant, request.body)
     case 'query_refund':
       return findRefund(deps, merchant, route.outRefundNo)
+    case 'bill':
+      return deps.bills.ask(route.bill, merchant.mchid, request)
+    case 'bill_file':
+      return deps.bills.download(merchant.mchid, request.query)
     case 'unknown_path':
     case 'wrong_method':
       throw new Error(`expected a route that can be handled, got ${route.kind}`)

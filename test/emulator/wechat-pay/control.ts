@@ -2,6 +2,7 @@ import { z } from 'zod'
 
 import type { ControlActions } from '../core/control.ts'
 import { controlFound, controlMissing } from '../core/control.ts'
+import { BILL_KINDS } from './bill-desk.ts'
 import { FORGERIES } from './forge.ts'
 import { orderObject } from './order.ts'
 import type { WechatPayVendor } from './vendor.ts'
@@ -37,6 +38,10 @@ const callbackBody = z.strictObject({
   serialMode: serialMode.exactOptional(),
 })
 
+const billWish = { mchid: number, date: z.iso.date() } as const
+const billBody = z.strictObject({ ...billWish, kind: z.enum(BILL_KINDS) })
+const billFileBody = z.strictObject({ ...billWish, path: number, sha1: z.hex().length(40) })
+
 const orderBody = z.strictObject({ outTradeNo: number, mchid: z.string().exactOptional() })
 
 /** What the buyer does, and what is sent: beside the actions that all emulators have. */
@@ -44,6 +49,15 @@ export const controlActions = (vendor: WechatPayVendor): ControlActions => ({
   'GET orders': () => controlFound({ orders: vendor.book.list().map(orderView) }),
   'POST pay': (body) => pay(vendor, body),
   'POST forge': (body) => forge(vendor, body),
+  /** Takes the panel's plants into account, and no hour of the day. */
+  'POST bill': (body) => {
+    const { kind, ...wish } = billBody.parse(body)
+    return controlFound({ text: vendor.bills.write(kind, wish) })
+  },
+  'POST bill-file': (body) => {
+    vendor.bills.put(billFileBody.parse(body))
+    return controlFound({ ok: true })
+  },
   'POST callback': async (body) =>
     controlFound(await vendor.sendCallback(callbackBody.parse(body))),
   'POST refund-state': (body) => {

@@ -2,6 +2,8 @@ import type { Delivery } from '../core/delivery-log.ts'
 import type { Emulator, EmulatorOptions } from '../core/emulator.ts'
 import { newRogueKey } from '../core/rsa.ts'
 import type { EmulatedMerchant } from './authorization.ts'
+import type { BillWish } from './bill.ts'
+import type { BillKind, BillOnDisk } from './bill-desk.ts'
 import { controlActions } from './control.ts'
 import { WechatPayHttp } from './http.ts'
 import type { VendorKeys } from './keys.ts'
@@ -36,6 +38,10 @@ export interface WechatPayEmulator extends Emulator<Knobs, KnobsPatch> {
   /** Throws if there is neither such an order nor an address and a plaintext. */
   forge(request: ForgeRequest): Promise<Delivery>
   sendCallback(request: CallbackRequest): Promise<Delivery>
+  /** The text of a day's bill as of now, whatever the hour; empty when nothing happened. */
+  writeBill(kind: BillKind, wish: BillWish): string
+  /** Serves a transaction bill from disk instead of what happened. */
+  putBill(bill: BillOnDisk): void
   order(outTradeNo: string, mchid?: string): EmulatedOrder | undefined
   orders(): readonly EmulatedOrder[]
 }
@@ -70,6 +76,8 @@ export async function startWechatPayEmulator(
       return delivery
     },
     sendCallback: (request) => vendor.sendCallback(request),
+    writeBill: (kind, wish) => vendor.bills.write(kind, wish),
+    putBill: (bill) => vendor.bills.put(bill),
     order: (outTradeNo, mchid) => vendor.book.findAny(outTradeNo, mchid),
     orders: () => vendor.book.list(),
   }

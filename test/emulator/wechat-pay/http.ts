@@ -45,13 +45,15 @@ export class WechatPayHttp implements VendorHttp {
   }
 
   #apiDeps(): ApiDeps {
-    const { book, refunds, panel, settings, now } = this.#vendor
+    const { book, refunds, bills, panel, settings, now } = this.#vendor
     const hasPlatformCertificate = this.#hasPlatformCertificate
     const takeNotEnough = (): boolean => panel.take('refundNotEnough')
-    return { book, refunds, panel, keys: settings.keys, now, hasPlatformCertificate, takeNotEnough }
+    const { keys } = settings
+    return { book, refunds, bills, panel, keys, now, hasPlatformCertificate, takeNotEnough }
   }
 
   #dress(request: ApiRequest, answer: Answer): VendorAnswer {
+    if (answer.file !== undefined) return { response: fileResponse(answer.file) }
     const headers = new Headers()
     if (answer.body !== '') headers.set('Content-Type', 'application/json; charset=utf-8')
     if (answer.errorNumber !== undefined) {
@@ -82,6 +84,10 @@ export class WechatPayHttp implements VendorHttp {
     return headers.get('wechatpay-serial') === publicKeyId ? 'public' : 'certificate'
   }
 }
+
+/** Dossier 6.5: no signature, no `Request-ID`, and a type that HTTP does not unpack. */
+const fileResponse = (file: Blob): Response =>
+  new Response(file, { headers: { 'Content-Type': 'application/x-gzip' } })
 
 async function payAtOnce(vendor: WechatPayVendor, request: ApiRequest): Promise<void> {
   const body: unknown = JSON.parse(request.body)

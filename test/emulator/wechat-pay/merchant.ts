@@ -49,6 +49,7 @@ export interface CallOptions {
 export interface TestAnswer {
   readonly status: number
   readonly headers: Headers
+  readonly bytes: Uint8Array<ArrayBuffer>
   readonly text: string
   readonly json: unknown
 }
@@ -144,8 +145,9 @@ async function callApi(
     ...(body !== '' && { body }),
     ...(call.signal !== undefined && { signal: call.signal }),
   })
-  const text = await response.text()
-  return { status: response.status, headers: response.headers, text, json: parseJson(text) }
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  const text = Buffer.from(bytes).toString('utf8')
+  return { status: response.status, headers: response.headers, bytes, text, json: parseJson(text) }
 }
 
 /** Checks a vendor signature as a merchant does: by the serial, over the raw body. */

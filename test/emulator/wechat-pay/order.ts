@@ -31,7 +31,7 @@ export const ORDER_LIFE_MS = 7 * DAY_MS
 /** The buyer, unless a prepay or the test names one. */
 export const DEFAULT_OPENID = 'oUpF8uMuAJO_M2pxb1Q9zNjWeS6o'
 
-const TRADE_TYPES: Readonly<Record<Product, string>> = {
+export const TRADE_TYPES: Readonly<Record<Product, string>> = {
   native: 'NATIVE',
   jsapi: 'JSAPI',
   h5: 'MWEB',

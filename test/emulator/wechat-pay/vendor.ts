@@ -5,6 +5,7 @@ import type { Delivery } from '../core/delivery-log.ts'
 import type { EmulatorOptions } from '../core/emulator.ts'
 import { EmulatorCore } from '../core/emulator.ts'
 import { FaultPanel } from '../core/knobs.ts'
+import { BillDesk } from './bill-desk.ts'
 import type { EmulatedMerchant } from './authorization.ts'
 import type { WechatPayEvent } from './courier.ts'
 import { WechatPayCourier } from './courier.ts'
@@ -78,6 +79,7 @@ export class WechatPayVendor {
   readonly core: EmulatorCore<Knobs, WechatPayEvent>
   readonly book: OrderBook
   readonly refunds: RefundBook
+  readonly bills: BillDesk
   readonly now: () => Date
   readonly #courier: WechatPayCourier
 
@@ -87,6 +89,11 @@ export class WechatPayVendor {
     this.now = settings.options.clock ?? (() => new Date())
     this.book = new OrderBook(this.now)
     this.refunds = new RefundBook(this.book, this.now)
+    this.bills = new BillDesk({
+      books: () => ({ orders: this.book.list(), refunds: this.refunds.list() }),
+      panel,
+      now: this.now,
+    })
     this.#courier = new WechatPayCourier({ ...settings, panel, now: this.now })
     this.core = new EmulatorCore({
       options: settings.options,
