@@ -3,7 +3,7 @@ import { finished } from 'node:stream/promises'
 import { unreachable } from '#domain/assert'
 import { availableAt, businessDateOf } from '#domain/business-day'
 import { BILL_LIMITS } from '../bill.ts'
-import type { BillFetch, BillPart, BillRequest, BillSink } from '../bill.ts'
+import type { BillFetch, BillPart, BillRequest, BillSink, BillTimes } from '../bill.ts'
 import { downloadHttp } from '../http.ts'
 import type { DownloadOutcome, RecordExchange } from '../http.ts'
 import { isBomb, newGunzip, readBill } from './bill-read.ts'
@@ -16,9 +16,12 @@ import { parseVendorError } from './wire.ts'
 
 /** WeChat Pay dossier, section 6.4: from 10:00 of the next day; five minutes are for everybody's clocks. */
 const READY_AT_MINUTE = 10 * 60
-const AVAILABLE_AT_MINUTE = READY_AT_MINUTE + 5
-const RETRY_SECONDS = 30 * 60
-const DEADLINE_HOURS = 24
+export const billTimes: BillTimes = {
+  dayEndHour: 24,
+  availableAtMinute: READY_AT_MINUTE + 5,
+  retrySeconds: 30 * 60,
+  deadlineHours: 24,
+}
 const MONTHS_MAX = 3
 /** A link lives for 30 seconds or five minutes (dossier, section 6.3): one that expired is asked for once more. */
 const LINKS_MAX = 2
@@ -27,10 +30,7 @@ const DOWNLOAD_TIMEOUT_MS = 10 * 60_000
 
 export const billPart = (context: Context): BillPart => ({
   kinds: ['transaction', 'fund'],
-  dayEndHour: 24,
-  availableAtMinute: AVAILABLE_AT_MINUTE,
-  retrySeconds: RETRY_SECONDS,
-  deadlineHours: DEADLINE_HOURS,
+  ...billTimes,
   fetch: (request, sink, record) => fetchBill(context, request, { sink, record }),
   read: (file, kind) => readBill(file, kind, context.settings.mchid),
 })

@@ -1,7 +1,7 @@
 import type { Account } from '../account.ts'
 import type { Capabilities, Channel } from '../channel.ts'
 import type { ChannelDeps, Strategy } from '../registry.ts'
-import { billPart } from './bill.ts'
+import { billPart, billTimes } from './bill.ts'
 import type { Context } from './call.ts'
 import { acknowledge, readCallback } from './callback.ts'
 import { createKeyring, fetchKeys } from './key.ts'
@@ -68,6 +68,7 @@ function create(account: Account, deps: ChannelDeps): Channel {
 export const wechatPay: Strategy = {
   channelName: 'wechat_pay',
   capabilities,
+  billTimes,
   settingsSchema,
   requiredKeys,
   checkAccount,
