@@ -122,7 +122,7 @@ describe('a day whose bill agrees', () => {
     expect((await tickBills(scene.deps)).planned).toBe(0)
   })
 
-  test('and comes late is asked for again, by the schedule, until it is there', async () => {
+  test('RC-01 and comes late is asked for again, by the schedule, until it is there; nothing is a difference', async () => {
     await scene.buyPaid()
     passTo(dayAfter(), 11)
     scene.emulator.setKnobs({ billLate: 1 })
@@ -132,10 +132,32 @@ describe('a day whose bill agrees', () => {
     await runBillDownload(scene.deps, job)
     expect(await runOf()).toMatchObject({ state: 'waiting', note: 'STATEMENT_CREATING' })
     expect((await tickBills(scene.deps)).woken).toBe(0)
+    await runReconcile(scene.deps, job)
+    expect(await found()).toEqual([])
     scene.passSeconds(HOUR)
     expect((await tickBills(scene.deps)).woken).toBe(1)
     await runBillDownload(scene.deps, job)
     expect((await runOf()).state).toBe('loaded')
+  })
+
+  test('RC-01 and never comes is for a person at the deadline, without a difference', async () => {
+    await scene.buyPaid()
+    passTo(dayAfter(), 11)
+    scene.emulator.setKnobs({ billLate: 1_000 })
+    await tickBills(scene.deps)
+    const { id, vendor_merchant_id: owner } = await runOf()
+    scene.passSeconds(2 * DAY)
+    await runBillDownload(scene.deps, { merchantId: scene.merchantId, runId: id })
+    expect((await runOf()).state).toBe('failed')
+    expect(await scene.cases(`${owner} ${businessDate}`)).toEqual(['bill_missing'])
+    expect(await found()).toEqual([])
+  })
+
+  test('RC-02 and has no business, as we have not, is a valid run that is closed', async () => {
+    passTo(dayAfter(), 11)
+    await fetchDay()
+    expect(await runOf()).toMatchObject({ state: 'done', note: '0 of 0 lines agree', due_at: null })
+    expect(await found()).toEqual([])
   })
 
   test('and is empty while we have counted money of that day is not believed: a person at the deadline', async () => {
