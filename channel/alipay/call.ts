@@ -187,17 +187,18 @@ async function keysFor(
   if (settings.key_mode === 'public_key' || digest === undefined) return keyring.verifying()
   const known = keyring.verifying(digest)
   if (known.length > 0) return known
-  await fetchOnce(context, digest, record).catch(ignoreUnavailable)
+  // After trouble nothing was learnt, so nothing verifies and the outcome is unknown.
+  await fetchOnce(context, digest, record).catch(asTrouble)
   return keyring.verifying(digest)
 }
 
-/** Nothing was learnt, so nothing verifies: the caller's outcome is unknown already. */
-function ignoreUnavailable(error: unknown): undefined {
-  if (error instanceof ChannelUnavailable) return undefined
+/** Trouble at the vendor as a value; anything else is thrown on. */
+function asTrouble(error: unknown): ChannelUnavailable {
+  if (error instanceof ChannelUnavailable) return error
   throw error
 }
 
-/** Remembers a certificate that a callback named; `fetchKeys` asks for it. Anybody can name one. */
+/** Remembers a certificate that a callback named; `fetchKeys` asks for it once. Anybody can name one. */
 export function noteWanted({ downloads: { wanted } }: Context, digest: string): void {
   if (!isDigest(digest)) return
   wanted.delete(digest)
@@ -212,7 +213,8 @@ const isDigest = (text: string): boolean => /^[0-9a-f]{32}$/.test(text)
  * Platform certificates that were named and that we did not have, each downloaded once and checked.
  *
  * Alipay dossier, section 1.7: the vendor hands out one certificate by its digest and no list, so nothing is
- * fetched before a new one is named. Throws `ChannelUnavailable` when the vendor could not be asked.
+ * fetched before a new one is named. One that the vendor does not give is forgotten until it is named again:
+ * anybody can name one, and it must not keep us from the others. Throws `ChannelUnavailable` when none came.
  */
 export async function fetchKeys(
   context: Context,
@@ -221,15 +223,18 @@ export async function fetchKeys(
   const { wanted, fetched } = context.downloads
   const digests = new Set([...fetched.keys(), ...wanted])
   const keys: FetchedKey[] = []
+  let trouble: ChannelUnavailable | undefined
   for (const digest of digests) {
-    const key = await fetchOnce(context, digest, record)
     wanted.delete(digest)
-    if (key !== undefined) keys.push(key)
+    const key = await fetchOnce(context, digest, record).catch(asTrouble)
+    if (key instanceof ChannelUnavailable) trouble = key
+    else if (key !== undefined) keys.push(key)
   }
+  if (trouble !== undefined && keys.length === 0) throw trouble
   return keys
 }
 
-/** Only trouble on the way is tried again; what the vendor said stays said. */
+/** A certificate that was sent is not asked for again; a refusal and trouble on the way leave no mark. */
 function fetchOnce(
   context: Context,
   digest: string,

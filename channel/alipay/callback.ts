@@ -22,6 +22,8 @@ import { readRefundNotice } from './wire-refund.ts'
 /** A notification holds about thirty fields, of which the lists of vouchers are the longest. */
 const FORM_LIMITS = { bytesMax: 131_072, fieldsMax: 200 }
 const EVENT_KEY_CHARACTERS_MAX = 300
+/** Every notification and every message has one of them (dossier, sections 4.3 and 4.9). */
+const KIND_FIELDS = new Set(['notify_type', 'msg_method'])
 
 /**
  * Verifies and reads a callback: payment rules, section 2, checks 3 to 8.
@@ -39,8 +41,9 @@ export async function readCallback(
   }
   const form = readForm(callback.body, FORM_LIMITS)
   if (form.kind === 'unreadable') return rejected('body_malformed', form.problem)
-  // What a customer's browser brings back is signed by the same rule. It is no notification.
-  if (!form.fields.some(([name]) => name === 'notify_type' || name === 'msg_method')) {
+  // What a customer's browser brings back is signed by the same rule. It is no notification, and an empty field,
+  // which no signature covers, does not make it one.
+  if (!form.fields.some(([name, value]) => KIND_FIELDS.has(name) && value.length > 0)) {
     return rejected('field_missing', 'expected notify_type or msg_method')
   }
   const check = checkFields((digest) => findKeys(context, digest), form.fields)

@@ -24,8 +24,8 @@ const BRACKETS: Readonly<Record<string, string>> = { '{': '}', '[': ']' }
  * first `=` divides it. `undefined` for anything else: an answer that is no message.
  */
 export function parseAnswer(body: Uint8Array): readonly FormField[] | undefined {
-  const text = decodeText(body, 'utf-8')?.replace(/[\r\n]+$/, '')
-  if (text === undefined || text === '') return undefined
+  const text = withoutLineEnd(decodeText(body, 'utf-8') ?? '')
+  if (text === '') return undefined
   const fields: FormField[] = []
   for (let at = 0; at <= text.length;) {
     const equals = text.indexOf('=', at)
@@ -37,6 +37,13 @@ export function parseAnswer(body: Uint8Array): readonly FormField[] | undefined 
     at = end + 1
   }
   return fields
+}
+
+/** A loop, because a pattern would look again from every break, and nobody has verified these bytes. */
+function withoutLineEnd(text: string): string {
+  let end = text.length
+  while (end > 0 && '\r\n'.includes(text.charAt(end - 1))) end -= 1
+  return text.slice(0, end)
 }
 
 /** Where the value that starts here ends; `undefined` when its bracket never closes. */

@@ -127,6 +127,12 @@ test('a signed return is no notification, though it is signed by the same rule',
     'trade_status',
   )
   expect(await reasonFor(fields)).toBe('field_missing')
+  // An empty field is in no signature, so whoever sees the address can add one.
+  const { sign = '' } = Object.fromEntries(new URLSearchParams(signedBody(fields)))
+  for (const name of ['notify_type', 'msg_method']) {
+    const added = formBody({ ...fields, sign, [name]: '' })
+    expect(reasonOf(await read(added))).toBe('field_missing')
+  }
 })
 
 describe('keys', () => {

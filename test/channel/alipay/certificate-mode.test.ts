@@ -223,6 +223,30 @@ describe('callbacks', () => {
     expect(downloads(vendor)).toBeLessThanOrEqual(4)
   })
 
+  test('that name what the vendor does not know keep nobody from the certificates that it has', async () => {
+    const digest = '0'.repeat(32)
+    const unknown = '{"code":"40004","msg":"Business Failed","sub_code":"CERT_NOT_EXIST"}'
+    const content = Buffer.from(fresh.pem + between.pem).toString('base64')
+    await using vendor = startVendor(
+      [
+        ({ api, body }) =>
+          body['biz_content']?.includes(digest) === true
+            ? html(`{"${nodeName(api)}":${unknown}}`)
+            : html(`{"${nodeName(api)}":{"code":"10000","alipay_cert_content":"${content}"}}`),
+      ],
+      { settings, keys: keys() },
+    )
+    await readWith(vendor, notice(stranger, digest))
+    await readWith(vendor, notice(fresh))
+    const refresh = async () =>
+      (await vendor.channel.fetchKeys?.(vendor.record))?.map(({ serial }) => serial)
+    expect(await refresh()).toEqual([fresh.serial])
+    expect(await readWith(vendor, notice(fresh))).toBe('verified')
+    // Anybody can name one: it is asked for once, and again only when it is named again.
+    expect(await refresh()).toEqual([fresh.serial])
+    expect(downloads(vendor)).toBe(2)
+  })
+
   test('a refresh without a new name asks for nothing', async () => {
     await using vendor = vendorWith(done(), '')
     expect(await vendor.channel.fetchKeys?.(vendor.record)).toEqual([])
