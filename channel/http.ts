@@ -43,8 +43,11 @@ export interface HttpRequest {
   readonly body?: Uint8Array<ArrayBuffer>
 }
 
-/** `connection`: nothing was answered. After `timeout` or `too_large` the vendor may have acted. */
-export type NoAnswerCause = 'host_refused' | 'connection' | 'timeout' | 'too_large'
+/**
+ * `host_refused`, `connection`: nobody was reached, so nothing was sent. After `cut`, `timeout` or `too_large`
+ * the vendor may have acted.
+ */
+export type NoAnswerCause = 'host_refused' | 'connection' | 'cut' | 'timeout' | 'too_large'
 
 export interface Answered {
   readonly kind: 'answered'
@@ -116,7 +119,8 @@ async function exchange(options: HttpOptions, request: HttpRequest): Promise<Att
     return { outcome: { kind: 'answered', status: response.status, headers, body } }
   } catch (error) {
     // Every way in which a network can fail ends here; none of them says what the vendor did.
-    return deadline.signal.aborted ? noAnswer('timeout') : noAnswer('connection', errorCode(error))
+    const cause = causeOf(error, deadline)
+    return cause === 'timeout' ? noAnswer(cause) : noAnswer(cause, errorCode(error))
   } finally {
     deadline.end()
   }
@@ -191,7 +195,7 @@ async function download(
     return await readPieces(response, deadline, take)
   } catch (error) {
     // Half a bill is no bill: the caller starts again from nothing.
-    const cause = deadline.signal.aborted ? 'timeout' : 'connection'
+    const cause = causeOf(error, deadline)
     return { outcome: { kind: 'no_answer', cause }, error: `${cause}: ${errorCode(error)}` }
   } finally {
     deadline.end()
@@ -271,6 +275,14 @@ class Deadline {
   end(): void {
     clearTimeout(this.#timer)
   }
+}
+
+/** Errors of making a connection. Any other, known to us or not, may follow a request that was read. */
+const UNREACHED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
+
+function causeOf(error: unknown, { signal }: Deadline): NoAnswerCause {
+  if (signal.aborted) return 'timeout'
+  return UNREACHED.has(errorCode(error)) ? 'connection' : 'cut'
 }
 
 /** Only the code: messages of network errors may quote the whole address. */

@@ -68,7 +68,7 @@ function build(registry: Registry, account: StoredAccount): Channel {
 }
 
 /** Trouble on the way; everything else that is unknown was said, or signed wrongly, by the vendor. */
-const NO_ANSWER = new Set(['connection', 'timeout', 'host_refused', 'too_large'])
+const NO_ANSWER = new Set(['connection', 'cut', 'timeout', 'host_refused', 'too_large'])
 
 function judge(account: string, outcome: QueryOutcome, seen: Seen): Report {
   switch (outcome.kind) {

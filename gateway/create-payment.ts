@@ -1,8 +1,8 @@
-import type { Capabilities } from '#channel/channel'
+import type { Capabilities, CreateOutcome } from '#channel/channel'
 import type { Exchange } from '#channel/http'
 import { findAccepting } from '#db/account'
 import { keepCredential, refuseAttempt, startAttempt } from '#db/payment'
-import type { PaymentRow } from '#db/payment'
+import type { AttemptOutcome, PaymentRow } from '#db/payment'
 import { appendLog } from '#db/transaction-log'
 import { unreachable } from '#domain/assert'
 import { newPaymentId } from '#domain/id'
@@ -38,7 +38,7 @@ export async function createPayment(
   const outcome = await startAttempt(deps.db, attempt)
   switch (outcome.kind) {
     case 'started':
-      return { payment: await submit(deps, live, outcome.payment), isNew: true }
+      return { payment: await submit(deps, live, outcome), isNew: true }
     case 'live':
       return { payment: await renew(deps, live, outcome.payment), isNew: false }
     case 'order_amount_differs':
@@ -158,14 +158,22 @@ async function renew(
   const at = payment.credential_at
   const ageMs = at === null ? Infinity : deps.clock.now().getTime() - at.getTime()
   const isFresh = at !== null && ageMs < seconds * MS_PER_SECOND
-  return isFresh ? payment : submit(deps, live, payment)
+  return isFresh ? payment : submit(deps, live, { kind: 'live', payment })
 }
+
+/** An attempt that is sent: the first time, or again. */
+type Sent = Extract<AttemptOutcome, { readonly payment: PaymentRow }>
+
+/** A refusal of a repeat is no proof for the call before it, which may have arrived: the vendor is asked. */
+const believed = ({ kind }: Sent, outcome: CreateOutcome): CreateOutcome =>
+  kind === 'live' && outcome.kind === 'refused' ? { kind: 'unknown', cause: outcome.code } : outcome
 
 async function submit(
   deps: GatewayDeps,
   { account, channel }: LiveAccount,
-  payment: PaymentRow,
+  sent: Sent,
 ): Promise<PaymentRow> {
+  const { payment } = sent
   const exchanges: Exchange[] = []
   const prepared = {
     paymentId: payment.id,
@@ -175,7 +183,8 @@ async function submit(
     ...(payment.vendor_time === null ? {} : { vendorTime: payment.vendor_time }),
     ...(payment.vendor_product === null ? {} : { vendorProduct: payment.vendor_product }),
   }
-  const outcome = await channel.createPayment(prepared, (exchange) => exchanges.push(exchange))
+  const answer = await channel.createPayment(prepared, (exchange) => exchanges.push(exchange))
+  const outcome = believed(sent, answer)
   await logExchanges(deps, account.channel, payment, exchanges)
   switch (outcome.kind) {
     case 'created':

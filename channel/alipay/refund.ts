@@ -3,6 +3,7 @@ import type { RefundFacts } from '#domain/notification'
 import type { PaymentReference } from '#domain/payment'
 import type { RefundOutcome, RefundPart, RefundQueryOutcome, RefundRequest } from '../channel.ts'
 import type { RecordExchange } from '../http.ts'
+import { unlessMade } from '../refund-call.ts'
 import { callVendor, normalCode } from './call.ts'
 import type { Context } from './call.ts'
 import { BUSINESS_FAILED, NOT_EXECUTED_CODES, causeOf } from './payment.ts'
@@ -103,41 +104,20 @@ async function judgeRefusal(
 ): Promise<RefundOutcome> {
   const { code, subCode, message } = refusal
   const kind = classOf(refusal)
+  const query = () => queryRefund(context, ownOf(refund), record)
   switch (kind) {
     case 'held':
       return { kind: 'not_executed', code: subCode || code }
     case 'unknown':
       return { kind: 'unknown', cause: causeOf(refusal) }
     case 'refused':
-      return makeSure(context, refund, { record, otherwise: { kind, code: subCode, message } })
+      return unlessMade(query, { kind, code: subCode, message })
     case 'alarm': {
       const facts = factsOf(context, ownOf(refund), { state: 'abnormal', stateText: subCode })
-      return makeSure(context, refund, { record, otherwise: { kind: 'answered', facts } })
+      return unlessMade(query, { kind: 'answered', facts })
     }
     default:
       return unreachable(kind)
-  }
-}
-
-/**
- * A refusal is about its own call. An earlier one under the number may have moved the money all the same, and
- * an amount that is given free in error is paid twice: so the refund is asked about first.
- */
-async function makeSure(
-  context: Context,
-  refund: RefundRequest,
-  { record, otherwise }: { readonly record: RecordExchange; readonly otherwise: RefundOutcome },
-): Promise<RefundOutcome> {
-  const asked = await queryRefund(context, ownOf(refund), record)
-  switch (asked.kind) {
-    case 'found':
-      return { kind: 'answered', facts: asked.facts }
-    case 'absent':
-      return otherwise
-    case 'unknown':
-      return asked
-    default:
-      return unreachable(asked)
   }
 }
 

@@ -27,6 +27,7 @@ const UNDECIDED_CODES = new Set([
   'channel_connection_error',
   'channel_request_error',
   'channel_parse_error',
+  'channel_sign_error',
   'channel_unexpected_error',
   'channel_parameters_consistency_error',
 ])

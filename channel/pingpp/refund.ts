@@ -1,6 +1,7 @@
 import { unreachable } from '#domain/assert'
 import type { RefundOutcome, RefundPart, RefundQueryOutcome, RefundRequest } from '../channel.ts'
 import type { RecordExchange } from '../http.ts'
+import { submitOnce } from '../refund-call.ts'
 import { callVendor } from './call.ts'
 import type { Context, VendorAnswer } from './call.ts'
 import { PAGE_ITEMS_MAX, parseRefund, parseRefundPage, writeRefund } from './wire.ts'
@@ -20,9 +21,19 @@ export const refundPart = (context: Context): RefundPart => ({
   isRepeatable: false,
   spacingSeconds: SPACING_SECONDS,
   absentAfterSeconds: ABSENT_AFTER_SECONDS,
-  submit: (refund, record) => submitRefund(context, refund, record),
+  submit: (refund, record) =>
+    submitOnce(
+      () => readyKeys(context),
+      () => submitRefund(context, refund, record),
+    ),
   query: (refund, record) => queryRefund(context, refund, record),
 })
+
+/** Both that a call needs: the secret that names us, and the key that signs. */
+function readyKeys({ keyring }: Context): Promise<unknown> {
+  keyring.apiSecret()
+  return keyring.signer()
+}
 
 const pathOf = (channelPaymentId: string): string =>
   `/v1/charges/${encodeURIComponent(channelPaymentId)}/refunds`

@@ -1,6 +1,7 @@
 import type { RefundFacts } from '#domain/notification'
 import type { RefundOutcome, RefundPart, RefundQueryOutcome, RefundRequest } from '../channel.ts'
 import type { RecordExchange } from '../http.ts'
+import { submitOnce } from '../refund-call.ts'
 import { callVendor } from './call.ts'
 import type { Context, VendorAnswer } from './call.ts'
 import { queryTransaction } from './payment.ts'
@@ -23,7 +24,11 @@ export const refundPart = (context: Context): RefundPart => ({
   spacingSeconds: SPACING_SECONDS,
   absentAfterSeconds: ABSENT_AFTER_SECONDS,
   newVendorTime: () => formatTxnTime(context.deps.clock.now()),
-  submit: (refund, record) => submitRefund(context, refund, record),
+  submit: (refund, record) =>
+    submitOnce(
+      () => context.keyring.signer(),
+      () => submitRefund(context, refund, record),
+    ),
   query: (refund, record) => queryRefund(context, refund, record),
 })
 

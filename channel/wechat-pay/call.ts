@@ -2,7 +2,7 @@ import { unixSeconds } from '#domain/time'
 import type { ChannelDeps } from '../registry.ts'
 import { utf8 } from '../crypto.ts'
 import { sendHttp } from '../http.ts'
-import type { Answered, ExchangeKind, HttpOutcome, RecordExchange } from '../http.ts'
+import type { Answered, ExchangeKind, HttpOutcome, NoAnswerCause, RecordExchange } from '../http.ts'
 import type { Keyring } from './key.ts'
 import { hostsOf } from './settings.ts'
 import type { Settings } from './settings.ts'
@@ -95,8 +95,8 @@ function isGenuine(context: Context, answered: Answered): boolean {
 }
 
 /**
- * Signs and sends, without looking at the answer. Goes to the next host only when a connection failed:
- * a status, a time-out or a cut answer means that the first host may have acted (dossier, section 1.1).
+ * Signs and sends, without looking at the answer. Goes to the next host when a connection failed, never after
+ * a status or a time-out (dossier, section 1.1).
  */
 export async function sendSigned(
   context: Context,
@@ -106,10 +106,17 @@ export async function sendSigned(
   let outcome: HttpOutcome = { kind: 'no_answer', cause: 'connection' }
   for (const host of hostsOf(context.settings)) {
     outcome = await sendTo(context, host, call, record)
-    if (outcome.kind === 'answered' || outcome.cause !== 'connection') return outcome
+    if (outcome.kind === 'answered' || !mayGoOn(call, outcome.cause)) return outcome
   }
   return outcome
 }
+
+/**
+ * After a cut the first host may have acted. That does no harm where the same call may be repeated at once; a
+ * refund is asked about before (dossier, section 1.14).
+ */
+const mayGoOn = ({ kind }: VendorCall, cause: NoAnswerCause): boolean =>
+  cause === 'connection' || (cause === 'cut' && kind !== 'refund')
 
 async function sendTo(
   context: Context,

@@ -2,6 +2,7 @@ import { unreachable } from '#domain/assert'
 import type { RefundFacts } from '#domain/notification'
 import type { RefundOutcome, RefundPart, RefundQueryOutcome, RefundRequest } from '../channel.ts'
 import type { RecordExchange } from '../http.ts'
+import { unlessMade } from '../refund-call.ts'
 import { callVendor } from './call.ts'
 import type { Context, VendorAnswer } from './call.ts'
 import { REFUND_REFUSED_CODES, parseRefund, writeRefund } from './wire.ts'
@@ -39,8 +40,11 @@ async function submitRefund(
         ? { kind: 'answered', facts }
         : { kind: 'unknown', cause: 'the answer is about another refund' }
     }
-    case 'refusal':
-      return judgeRefusal(answer)
+    case 'refusal': {
+      const judged = judgeRefusal(answer)
+      if (judged.kind !== 'refused') return judged
+      return unlessMade(() => queryRefund(context, refund, record), judged)
+    }
     case 'unknown':
       return answer
     default:

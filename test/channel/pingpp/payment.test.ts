@@ -108,7 +108,6 @@ describe('what a create call ends in', () => {
     [400, { code: 'request_param_error' }, 'request_param_error'],
     [400, {}, 'invalid_request_error'],
     [402, { type: 'channel_error', code: 'channel_auth_error' }, 'channel_auth_error'],
-    [402, { type: 'channel_error', code: 'channel_sign_error' }, 'channel_sign_error'],
     [404, {}, 'invalid_request_error'],
   ])('%i %p is a refusal with the code %s', async (status, error, code) => {
     const { outcome, vendor } = await create([() => refusal(status, error)])
@@ -151,6 +150,10 @@ describe('what a create call ends in', () => {
     ['trouble of the vendor with 400', () => refusal(400, { type: 'api_error' })],
     ['a talk with the wallet that broke', () => refusal(402, { code: 'channel_connection_error' })],
     ['an answer of the wallet it cannot read', () => refusal(402, { code: 'channel_parse_error' })],
+    [
+      'an answer of the wallet it does not trust',
+      () => refusal(402, { code: 'channel_sign_error' }),
+    ],
     [
       'a number with other parameters',
       () => refusal(402, { code: 'channel_parameters_consistency_error' }),
@@ -211,7 +214,7 @@ describe('what a create call ends in', () => {
         },
       },
     })
-    expect(outcome).toEqual({ kind: 'unknown', cause: 'connection' })
+    expect(outcome).toEqual({ kind: 'unknown', cause: 'cut' })
     expect(calls).toBe(1)
   })
 })

@@ -6,6 +6,7 @@ import fixture from '../../fixture/pingpp/refund.json'
 import {
   PAYMENT_FIELD,
   app,
+  defaultKeys,
   paymentId,
   reference,
   refundId,
@@ -95,6 +96,26 @@ describe('a refund is sent', () => {
     expect(await part.submit(unnumbered, vendor.record)).toMatchObject({ kind: 'not_executed' })
     expect(await part.query(unnumbered, vendor.record)).toMatchObject({ kind: 'unknown' })
     expect(vendor.heard).toEqual([])
+  })
+})
+
+describe('a refund of which no byte was sent keeps its number for a later try', () => {
+  test.each(['api_secret', 'merchant_private'] as const)(
+    'when our %s has ended',
+    async (purpose) => {
+      const validUntil = new Date(signedAt * 1000)
+      const keys = defaultKeys.map((key) =>
+        key.purpose === purpose ? { ...key, validUntil } : key,
+      )
+      const { outcome, vendor } = await submit([() => signed(200, vendorRefund())], { keys })
+      expect(outcome).toEqual({ kind: 'not_executed', code: 'NO_VALID_KEY' })
+      expect(vendor.heard).toEqual([])
+    },
+  )
+
+  test('when the vendor’s host is one that we do not call', async () => {
+    const { outcome } = await submit([], { settings: { base_url: 'http://10.0.0.1' } })
+    expect(outcome).toEqual({ kind: 'not_executed', code: 'HOST_REFUSED' })
   })
 })
 

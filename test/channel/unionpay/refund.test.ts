@@ -15,7 +15,20 @@ import {
   submit,
   query,
 } from './refund-call.ts'
-import { certId, chain, merId, now, paymentId, reference, sha256, textOf } from './support.ts'
+import {
+  certId,
+  chain,
+  intermediateKey,
+  keyOf,
+  merId,
+  merchantPem,
+  now,
+  paymentId,
+  reference,
+  rootKey,
+  sha256,
+  textOf,
+} from './support.ts'
 import type { Message } from './support.ts'
 import { answering, startVendor } from './vendor.ts'
 
@@ -170,5 +183,21 @@ describe('what is no answer leaves a refund unknown', () => {
     const nowhere = { settings: { base_url: 'http://127.0.0.1:1' } }
     expect((await submit(() => new Response(), {}, nowhere)).outcome.kind).toBe('unknown')
     expect((await query(() => new Response(), {}, nowhere)).outcome.kind).toBe('unknown')
+  })
+})
+
+describe('a refund of which no byte was sent keeps its number for a later try', () => {
+  test('when our private key has ended', async () => {
+    const ended = keyOf('merchant_private', certId, merchantPem, { validUntil: now })
+    const keys = [ended, rootKey, intermediateKey]
+    const { outcome, vendor } = await submit(answering(accepted), {}, { keys })
+    expect(outcome).toEqual({ kind: 'not_executed', code: 'NO_VALID_KEY' })
+    expect(vendor.heard).toEqual([])
+  })
+
+  test('when the vendor’s host is one that we do not call', async () => {
+    const settings = { base_url: 'http://10.0.0.1' }
+    const { outcome } = await submit(answering(accepted), {}, { settings })
+    expect(outcome).toEqual({ kind: 'not_executed', code: 'HOST_REFUSED' })
   })
 })

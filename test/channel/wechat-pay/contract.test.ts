@@ -106,6 +106,7 @@ const voice = (signer: Signer): Voice => {
     })
     return { headers: headersOf(body), body: Buffer.from(body) }
   }
+  const absentRefund = (): Response => refusal(404, 'RESOURCE_NOT_EXISTS', '查询的资源不存在')
   return {
     callback: (told) => notice(told.paymentId, 'TRANSACTION.SUCCESS', orderOf(told)),
     created: ({ url }) => answer(200, JSON.stringify(CREDENTIALS[url.split('/').at(-1) ?? ''])),
@@ -117,8 +118,10 @@ const voice = (signer: Signer): Voice => {
     refund: {
       answered: (_heard, refund) => answer(200, refundAs(refund, 'status')),
       found: (_heard, refund) => answer(200, refundAs(refund, 'status')),
-      absent: () => refusal(404, 'RESOURCE_NOT_EXISTS', '查询的资源不存在'),
-      refused: () => refusal(403, 'USER_ACCOUNT_ABNORMAL', '用户账户注销'),
+      absent: absentRefund,
+      // Before a refusal is believed, the refund is asked about.
+      refused: ({ method }) =>
+        method === 'GET' ? absentRefund() : refusal(403, 'USER_ACCOUNT_ABNORMAL', '用户账户注销'),
       notExecuted: () => refusal(403, 'NOT_ENOUGH', '基本账户余额不足，请充值后重新发起'),
       unknownCode: () => refusal(403, 'MELTED', ''),
       callback: (refund) =>

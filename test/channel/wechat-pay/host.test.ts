@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { assert } from '#domain/assert'
+import { hangingUp } from '../hanging-up.ts'
+import { partOf, refundRequest } from './refund-support.ts'
 import { paymentId, reference, requestOf } from './support.ts'
 import { refusal, signed, startVendor } from './vendor.ts'
 import type { TinyVendor } from './vendor.ts'
@@ -39,6 +41,39 @@ describe('hosts', () => {
       'unknown',
     )
     expect(backup.heard).toHaveLength(0)
+  })
+
+  test.each([
+    ['before its answer', ''],
+    ['in the middle of its answer', 'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"co'],
+  ])(
+    'after a host that hung up %s the backup is asked the same again, but for a refund',
+    async (_when, start) => {
+      await using first = hangingUp(start)
+      await using backup = startVendor([() => signed(200, CODE)])
+      await using vendor = startVendor([], {
+        settings: { base_url: `http://${first.host}`, backup_url: `http://${backup.host}` },
+        deps: { localHosts: [first.host, backup.host] },
+      })
+      // The refund that the first host may have made is asked about before its number is used again.
+      const refund = await partOf(vendor).submit(refundRequest, vendor.record)
+      expect(refund).toEqual({ kind: 'unknown', cause: 'cut' })
+      expect(backup.heard).toHaveLength(0)
+      const outcome = await vendor.channel.createPayment(prepare(vendor), vendor.record)
+      expect(outcome.kind).toBe('created')
+      expect(backup.heard).toHaveLength(1)
+    },
+  )
+
+  test('wechatpay checklist 11: a refund goes to the backup host only while the first is not reached', async () => {
+    await using backup = startVendor([() => refusal(403, 'NOT_ENOUGH')])
+    await using vendor = startVendor([], {
+      settings: { ...down, backup_url: `http://${backup.host}` },
+      deps: { localHosts: ['127.0.0.1:1', backup.host] },
+    })
+    const outcome = await partOf(vendor).submit(refundRequest, vendor.record)
+    expect(outcome.kind).toBe('not_executed')
+    expect(backup.heard).toHaveLength(1)
   })
 
   test('a time-out never goes to the backup host: the first may have acted', async () => {

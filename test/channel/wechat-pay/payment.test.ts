@@ -199,7 +199,7 @@ describe('what a create call ends in', () => {
     })
     expect(await silent.channel.createPayment(prepare(silent), silent.record)).toEqual({
       kind: 'unknown',
-      cause: 'connection',
+      cause: 'cut',
     })
   })
 

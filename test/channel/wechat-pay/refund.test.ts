@@ -1,42 +1,24 @@
 import { describe, expect, test } from 'bun:test'
-import type { RefundOutcome, RefundQueryOutcome, RefundRequest } from '#channel/channel'
-import { assert } from '#domain/assert'
-import { parseRefundId } from '#domain/id'
-import { cny } from '#domain/money'
+import type { RefundOutcome, RefundQueryOutcome } from '#channel/channel'
 import fixture from '../../fixture/wechat-pay/refund.json'
 import signing from '../../fixture/wechat-pay/signing.json'
 import { appid, contentOf, envelopeOf, mchid, read, reference } from './support.ts'
 import type { ChannelSetup } from './support.ts'
+import { partOf, refundId, refundRequest } from './refund-support.ts'
 import { probed, refusal, signed, startVendor } from './vendor.ts'
-import type { Reply, TinyVendor } from './vendor.ts'
+import type { Reply } from './vendor.ts'
 
-const refundId = parseRefundId('r0123456789abcdefghijklmno')
-assert(refundId !== undefined, 'the test id is a refund id')
 const PATH = '/v3/refund/domestic/refunds'
-
-const request: RefundRequest = {
-  refundId,
-  payment: reference,
-  paid: cny(10_000n),
-  amount: cny(3000n),
-  reason: 'demo',
-  callbackUrl: 'https://pay.example.com/callback/a',
-}
-
-function partOf({ channel }: Pick<TinyVendor, 'channel'>) {
-  assert(channel.refund !== undefined, 'the channel has refunds')
-  return channel.refund
-}
 
 async function submit(replies: readonly Reply[], setup: ChannelSetup = {}) {
   await using vendor = startVendor(replies, setup)
-  const outcome: RefundOutcome = await partOf(vendor).submit(request, vendor.record)
+  const outcome: RefundOutcome = await partOf(vendor).submit(refundRequest, vendor.record)
   return { outcome, vendor }
 }
 
 async function query(replies: readonly Reply[], setup: ChannelSetup = {}) {
   await using vendor = startVendor(replies, setup)
-  const outcome: RefundQueryOutcome = await partOf(vendor).query(request, vendor.record)
+  const outcome: RefundQueryOutcome = await partOf(vendor).query(refundRequest, vendor.record)
   return { outcome, vendor }
 }
 
@@ -61,6 +43,13 @@ const DOUBTS: readonly (readonly [string, Reply])[] = [
   ['no state', () => answerOf({ status: undefined })],
   ['another document', () => signed(200, '{"a":1}')],
 ]
+const absent: Reply = () => refusal(404, 'RESOURCE_NOT_EXISTS')
+/** Taken, and answered by a proxy: the refund is made, and nobody told us. */
+const lost: Reply = () => new Response('', { status: 502 })
+const REFUSALS: readonly (readonly [string, Reply])[] = [
+  ['PARAM_ERROR', () => refusal(400, 'PARAM_ERROR', '与之前请求不一致')],
+  ['INVALID_REQUEST', () => refusal(400, 'INVALID_REQUEST', '订单已全额退款')],
+]
 const SHORT = { deps: { timeoutMs: 50 } }
 
 describe('a refund is sent', () => {
@@ -75,8 +64,8 @@ describe('a refund is sent', () => {
     await using vendor = startVendor([() => refusal(500, 'SYSTEM_ERROR'), () => answerOf()])
     const part = partOf(vendor)
     expect(part.isRepeatable).toBe(true)
-    expect((await part.submit(request, vendor.record)).kind).toBe('unknown')
-    expect((await part.submit(request, vendor.record)).kind).toBe('answered')
+    expect((await part.submit(refundRequest, vendor.record)).kind).toBe('unknown')
+    expect((await part.submit(refundRequest, vendor.record)).kind).toBe('answered')
     expect(vendor.heard.map(({ body }) => body)).toEqual([fixture.request, fixture.request])
   })
 
@@ -152,10 +141,38 @@ describe('the answer to a refund', () => {
     [403, 'USER_ACCOUNT_ABNORMAL'],
     [403, 'TRADE_OVERDUE'],
     [404, 'MCH_NOT_EXISTS'],
-  ])('wechatpay checklist 61: %i %s is a definite refusal', async (status, code) => {
-    const { outcome } = await submit([() => refusal(status, code, '订单已全额退款')])
-    expect(outcome).toEqual({ kind: 'refused', code, message: '订单已全额退款' })
-  })
+  ])(
+    'wechatpay checklist 61: %i %s is a definite refusal where the vendor has no such refund',
+    async (status, code) => {
+      const { outcome, vendor } = await submit([
+        () => refusal(status, code, '订单已全额退款'),
+        absent,
+      ])
+      expect(outcome).toEqual({ kind: 'refused', code, message: '订单已全额退款' })
+      expect(vendor.exchanges.map(({ kind }) => kind)).toEqual(['refund', 'refund_query'])
+    },
+  )
+
+  test.each(REFUSALS)(
+    'RF-04: %s to a repeat refuses nothing when the first call was carried out',
+    async (_name, refuses) => {
+      await using vendor = startVendor([lost, refuses, () => answerOf()])
+      const part = partOf(vendor)
+      expect((await part.submit(refundRequest, vendor.record)).kind).toBe('unknown')
+      expect(await part.submit(refundRequest, vendor.record)).toMatchObject({
+        kind: 'answered',
+        facts: { refundNumber: refundId, refundState: 'accepted' },
+      })
+    },
+  )
+
+  test.each(DOUBTS)(
+    'a refusal is unknown when the question whether it is there ends in %s',
+    async (_name, doubt) => {
+      const { outcome } = await submit([() => refusal(400, 'PARAM_ERROR'), doubt], SHORT)
+      expect(outcome.kind).toBe('unknown')
+    },
+  )
 
   test.each([
     [400, 'APPID_MCHID_NOT_MATCH'],
