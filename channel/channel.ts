@@ -95,7 +95,7 @@ export interface PreparedPayment {
   readonly body: string
   /** The vendor's transaction time where it is part of the number (UnionPay `txnTime`). */
   readonly vendorTime?: string
-  /** The vendor's name of the product where its messages repeat it (Ping++ `channel`, UnionPay `bizType`). */
+  /** The vendor's name of the product where its messages repeat it (Ping++ `channel`). */
   readonly vendorProduct?: string
   /** As in the request. */
   readonly returnUrl: string

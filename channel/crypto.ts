@@ -11,8 +11,6 @@ import type { Brand } from '#domain/brand'
 export type SigningKey = Brand<CryptoKey, 'SigningKey'>
 export type VerifyingKey = Brand<CryptoKey, 'VerifyingKey'>
 export type SymmetricKey = Brand<CryptoKey, 'SymmetricKey'>
-export type EncryptingKey = Brand<CryptoKey, 'EncryptingKey'>
-export type DecryptingKey = Brand<CryptoKey, 'DecryptingKey'>
 
 /** What AES-GCM needs beside the key. `ciphertext` ends with the 16-byte tag. */
 export interface Sealed {
@@ -23,10 +21,7 @@ export interface Sealed {
 
 const subtle = new Crypto().subtle
 const PKCS1_SHA256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
-const OAEP_SHA1 = { name: 'RSA-OAEP', hash: 'SHA-1' } as const
-const OAEP_OVERHEAD_BYTES = 42
 const TAG_BITS = 128
-const BITS_PER_BYTE = 8
 const STRICT_BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 /** The bytes of a text in UTF-8. */
@@ -41,7 +36,7 @@ export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined 
   return bytes.toString('base64') === text ? Uint8Array.from(bytes) : undefined
 }
 
-export const encodeBase64 = (bytes: ArrayBuffer): string => Buffer.from(bytes).toString('base64')
+const encodeBase64 = (bytes: ArrayBuffer): string => Buffer.from(bytes).toString('base64')
 
 /** Reads a private RSA key in PEM (PKCS#8 or PKCS#1); `undefined` when it is none. */
 export const readPrivatePem = (pem: string): KeyObject | undefined =>
@@ -76,18 +71,6 @@ export async function importVerifyingKey(pem: string): Promise<VerifyingKey | un
   const der = readPublicPem(pem)?.export({ type: 'spki', format: 'der' })
   if (der === undefined) return undefined
   return mint(await subtle.importKey('spki', der, PKCS1_SHA256, false, ['verify']))
-}
-
-export async function importEncryptingKey(pem: string): Promise<EncryptingKey | undefined> {
-  const der = readPublicPem(pem)?.export({ type: 'spki', format: 'der' })
-  if (der === undefined) return undefined
-  return mint(await subtle.importKey('spki', der, OAEP_SHA1, true, ['encrypt']))
-}
-
-export async function importDecryptingKey(pem: string): Promise<DecryptingKey | undefined> {
-  const der = readPrivatePem(pem)?.export({ type: 'pkcs8', format: 'der' })
-  if (der === undefined) return undefined
-  return mint(await subtle.importKey('pkcs8', der, OAEP_SHA1, false, ['decrypt']))
 }
 
 /** AES by the length of the key: 16, 24 or 32 bytes; `undefined` for another length. */
@@ -128,26 +111,6 @@ export async function openSealed(
   const ciphertext = Uint8Array.from(sealed.ciphertext)
   const plain = await attempt(() => subtle.decrypt(options, key, ciphertext))
   return plain && new Uint8Array(plain)
-}
-
-/** RSAES-OAEP with SHA-1, in base64; `undefined` when the text is longer than the key can carry. */
-export async function encryptOaep(key: EncryptingKey, text: string): Promise<string | undefined> {
-  const bytes = utf8(text)
-  const modulus = (await subtle.exportKey('jwk', key)).n ?? ''
-  const modulusBytes = Math.floor((modulus.length * 6) / BITS_PER_BYTE)
-  if (bytes.length > modulusBytes - OAEP_OVERHEAD_BYTES) return undefined
-  return encodeBase64(await subtle.encrypt(OAEP_SHA1.name, key, bytes))
-}
-
-/** Opens RSAES-OAEP with SHA-1; `undefined` when it does not open, without saying why. */
-export async function decryptOaep(
-  key: DecryptingKey,
-  ciphertext: string,
-): Promise<string | undefined> {
-  const bytes = decodeBase64(ciphertext)
-  if (bytes === undefined) return undefined
-  const plain = await attempt(() => subtle.decrypt(OAEP_SHA1.name, key, bytes))
-  return plain && Buffer.from(plain).toString('utf8')
 }
 
 /** SHA-256 in lower-case hex. */

@@ -29,7 +29,7 @@ export interface VendorKey {
   readonly key: NativeVerifyingKey
 }
 
-/** The keys of one account, imported once. Which of them count is asked again at every use. */
+/** The keys of one account. Which of them count is asked again at every use. */
 export interface Keyring {
   signer(): Promise<Signer>
   /**

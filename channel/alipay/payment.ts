@@ -25,7 +25,8 @@ export type Refusal = Extract<VendorAnswer, { kind: 'refusal' }>
 export const NOT_EXECUTED_CODES = new Set(['20001', '40001', '40002', '40003', '40005', '40006'])
 export const BUSINESS_FAILED = '40004'
 /**
- * Business codes after which there is no payment under this number (dossier, section 1.12, F and O).
+ * Business codes by which this call made no payment (dossier, section 1.12, F and O). Of an earlier call with
+ * the same number they say nothing.
  *
  * Left out on purpose are those that speak of an existing one: `CONTEXT_INCONSISTENT`,
  * `TRADE_BUYER_NOT_MATCH`, `TRADE_HAS_SUCCESS`, `TRADE_HAS_CLOSE`. Then, and after a code that we do not
@@ -48,7 +49,7 @@ const TEXT_CHARACTERS_MAX = 16_384
  * Signs what was prepared, and calls the vendor where the product has a call.
  *
  * Page, wap and app have none: the customer's own client brings the signed text to the vendor, and the vendor
- * knows of no payment before that (dossier, section 1.13).
+ * knows of no payment before that (dossier, sections 2.4 and 3.2).
  */
 export async function createPayment(
   context: Context,

@@ -24,7 +24,7 @@ export const requestText = (params: Params): string =>
     .join('&')
 
 /** Parameters that count, in the order in which they are signed and sent. */
-export const withoutEmpty = (params: Params): Params =>
+const withoutEmpty = (params: Params): Params =>
   Object.fromEntries(
     Object.entries(params)
       .filter(([name, value]) => value !== '' && name !== 'sign')
@@ -227,7 +227,7 @@ function textsOf(values: Values): readonly string[] {
 }
 
 /** Whether fields have the shape of an application-gateway message and not of a payment's notification. */
-export const isMessage = (values: Values): boolean =>
+const isMessage = (values: Values): boolean =>
   values.has('msg_method') ||
   (values.has('method') && values.has('notify_type') && !isPaymentNotice(values))
 

@@ -12,7 +12,7 @@ const BASE_URL = 'https://api.pingxx.com'
 const UNIONPAY_FORM_URL = 'https://gateway.95516.com/gateway/api/frontTransReq.do'
 const RSA_BITS_MIN = 2048
 /** Without serials every callback may try each of them; a change of keys needs two. */
-export const VENDOR_KEYS_MAX = 8
+const VENDOR_KEYS_MAX = 8
 const API_SECRET = /^sk_(live|test)_[0-9A-Za-z]{8,128}$/
 
 const origin = z

@@ -9,7 +9,7 @@ import type { Fields } from './wire.ts'
 
 /** The only version and method that we speak: RSA with SHA-256 and a certificate (dossier, section 1.5). */
 export const VERSION = '5.1.0'
-export const SIGN_METHOD = '01'
+const SIGN_METHOD = '01'
 
 const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number =>
   // Code units, never the order of a language: names are ASCII (dossier, section 1.5, step 3).

@@ -96,7 +96,7 @@ export function parseFen(text: string | undefined): bigint | undefined {
 const CNY_NUMERIC = '156'
 
 /** ISO 4217 numbers to letters; a number that we do not take stays as it is, and differs from ours. */
-export const currencyOf = (code: string): string => (code === CNY_NUMERIC ? 'CNY' : code)
+const currencyOf = (code: string): string => (code === CNY_NUMERIC ? 'CNY' : code)
 
 const codes = (list: string): readonly string[] => list.split(' ')
 

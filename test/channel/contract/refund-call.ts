@@ -16,7 +16,7 @@ import type {
 } from './vendor.ts'
 
 /** Less than the payment, so that one is never taken for the other. */
-export const REFUND_MINOR = 801n
+const REFUND_MINOR = 801n
 
 /** How a refund differs from the usual one. */
 export interface RefundSetup {

@@ -3,15 +3,7 @@ import { createPublicKey, verify as verifyRsa } from 'node:crypto'
 import { Aes, Formatter, Rsa } from 'wechatpay-axios-plugin'
 import WechatPayNode from 'wechatpay-node-v3'
 import * as native from '#channel/crypto-native'
-import {
-  decryptOaep,
-  encryptOaep,
-  importDecryptingKey,
-  importEncryptingKey,
-  importSigningKey,
-  sign,
-  utf8,
-} from '#channel/crypto'
+import { importSigningKey, sign, utf8 } from '#channel/crypto'
 import { authorize, requestMessage, signForClient } from '#channel/wechat-pay/signature'
 import { assert } from '#domain/assert'
 import {
@@ -96,16 +88,6 @@ describe('wechatpay-axios-plugin', () => {
       }),
     )
     expect(contentOf(reading).facts).toMatchObject({ kind: 'payment', amountMinor: 10_000n })
-  })
-
-  test('OAEP goes both ways', async () => {
-    const [inner, outer] = await Promise.all([
-      importDecryptingKey(otherPem),
-      importEncryptingKey(publicOf(otherPem)),
-    ])
-    assert(inner !== undefined && outer !== undefined, 'key J is a pair')
-    expect(await decryptOaep(inner, Rsa.encrypt('张三', publicOf(otherPem)))).toBe('张三')
-    expect(Rsa.decrypt((await encryptOaep(outer, '张三')) ?? '', otherPem)).toBe('张三')
   })
 })
 

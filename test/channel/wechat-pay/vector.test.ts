@@ -1,9 +1,5 @@
 import { describe, expect, test } from 'bun:test'
 import {
-  decryptOaep,
-  encryptOaep,
-  importDecryptingKey,
-  importEncryptingKey,
   importSigningKey,
   importSymmetricKey,
   importVerifyingKey,
@@ -223,18 +219,4 @@ describe('AES-GCM', () => {
       }
     },
   )
-})
-
-describe('OAEP', () => {
-  test('wechatpay checklist 30: J4 opens, garbage does not, 214 bytes are the most', async () => {
-    const inner = await importDecryptingKey(otherPem)
-    const outer = await importEncryptingKey(publicOf(otherPem))
-    assert(inner !== undefined && outer !== undefined, 'key J is a pair')
-    expect(await decryptOaep(inner, aead.oaepJ4.ciphertext)).toBe(aead.oaepJ4.plaintext)
-    expect(await decryptOaep(inner, aead.oaepJ4.refused)).toBeUndefined()
-    const longest = await encryptOaep(outer, 'x'.repeat(214))
-    assert(longest !== undefined, '214 bytes fit')
-    expect(await decryptOaep(inner, longest)).toBe('x'.repeat(214))
-    expect(await encryptOaep(outer, 'x'.repeat(215))).toBeUndefined()
-  })
 })
