@@ -5,6 +5,7 @@ import { keyBits, utf8 } from '../crypto.ts'
 import { encodeForm } from '../form.ts'
 import { ChannelUnavailable, sendHttp } from '../http.ts'
 import type { Exchange, HttpOutcome, RecordExchange } from '../http.ts'
+import { RSA_BITS_MIN } from '../settings-check.ts'
 import { digestOf, openContent, readPublicKey, sealContent } from './key.ts'
 import type { Keyring, VendorKey } from './key.ts'
 import type { Settings } from './settings.ts'
@@ -59,7 +60,6 @@ const DONE = '10000'
 /** Alipay dossier, section 1.11: the outcome is unknown. */
 const UNKNOWN_CODES = new Set(['20000', '10003'])
 const UNKNOWN_SUB_CODES = new Set(['SYSTEM_ERROR', 'UNKNOW-ERROR'])
-const RSA_BITS_MIN = 2048
 const DOWNLOADS_MAX = 16
 const WANTED_MAX = 4
 

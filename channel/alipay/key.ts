@@ -1,15 +1,16 @@
 import { createCipheriv, createDecipheriv, createHash } from 'node:crypto'
 import type { KeyObject, X509Certificate } from 'node:crypto'
-import type { KeyPurpose } from '#domain/key'
 import type { Clock } from '#domain/time'
-import type { Account, AccountKey } from '../account.ts'
+import { currentKeys, keysOf } from '../account.ts'
+import type { Account, AccountKey, Validity } from '../account.ts'
 import { readCertificates, splitPem } from '../certificate.ts'
 import type { FetchedKey } from '../channel.ts'
 import { importVerifyingKey } from '../crypto-native.ts'
 import type { NativeVerifyingKey } from '../crypto-native.ts'
-import { decodeBase64, importSigningKey, readPrivatePem, readPublicPem } from '../crypto.ts'
+import { decodeBase64, readPrivatePem, readPublicPem } from '../crypto.ts'
 import type { SigningKey } from '../crypto.ts'
 import { ChannelUnavailable } from '../http.ts'
+import { createSigners, currentKey } from '../own-key.ts'
 
 /** What certificate mode sends beside every signature (dossier, section 1.7). */
 export interface Digests {
@@ -131,29 +132,26 @@ export const rootDigestOf = (bundle: string): string =>
     .map(digestOf)
     .join('_')
 
-type Dates = Pick<AccountKey, 'validFrom' | 'validUntil'>
-
-interface Entry extends Dates {
+interface Entry extends Validity {
   readonly vendor: VendorKey
   readonly digest: string | undefined
 }
 
 export function createKeyring(account: Account, clock: Clock, isCertificateMode: boolean): Keyring {
-  const entries = ofPurpose(account, 'vendor_public').flatMap(readEntry)
-  const roots = ofPurpose(account, 'vendor_root').flatMap((key) =>
+  const entries = keysOf(account.keys, 'vendor_public').flatMap(readEntry)
+  const roots = keysOf(account.keys, 'vendor_root').flatMap((key) =>
     readCertificates(key.value.reveal()),
   )
   const learnt = new Map<string, Entry>()
-  const signers = new Map<AccountKey, Promise<SigningKey>>()
+  const signerOf = createSigners(pemOf)
   return {
     async signer() {
       const chosen = chooseKeys(account, clock.now(), isCertificateMode)
-      const key = signers.get(chosen.key) ?? importSigner(chosen.key)
-      signers.set(chosen.key, key)
-      return { key: await key, ...(chosen.digests ? { digests: chosen.digests } : {}) }
+      const key = await signerOf(chosen.key)
+      return { key, ...(chosen.digests ? { digests: chosen.digests } : {}) }
     },
     verifying: (digest) =>
-      current([...entries, ...learnt.values()], clock.now())
+      currentKeys([...entries, ...learnt.values()], clock.now())
         .filter((entry) => digest === undefined || entry.digest === digest)
         .map((entry) => entry.vendor),
     learn(digest, fetched) {
@@ -163,19 +161,19 @@ export function createKeyring(account: Account, clock: Clock, isCertificateMode:
     },
     roots: () => roots,
     contentKey() {
-      const [key] = current(ofPurpose(account, 'symmetric'), clock.now())
+      const [key] = currentKeys(keysOf(account.keys, 'symmetric'), clock.now())
       return key && decodeContentKey(key.value.reveal())
     },
   }
 }
 
-const ofPurpose = (account: Account, purpose: KeyPurpose): readonly AccountKey[] =>
-  account.keys.filter((key) => key.purpose === purpose)
+const pemOf = (text: string): string =>
+  String(readPrivateKey(text)?.export({ type: 'pkcs8', format: 'pem' }) ?? '')
 
 const readEntry = (key: AccountKey): readonly Entry[] =>
   readVendor(key.serial, key.value.reveal(), key)
 
-function readVendor(serial: string, text: string, dates: Dates): readonly Entry[] {
+function readVendor(serial: string, text: string, dates: Validity): readonly Entry[] {
   const read = readPublicKey(text)
   const key = read && importVerifyingKey(String(read.export({ type: 'spki', format: 'pem' })))
   if (key === undefined) return []
@@ -190,7 +188,7 @@ function readVendor(serial: string, text: string, dates: Dates): readonly Entry[
 }
 
 /** A certificate's own dates where the row has none: expired is expired, whoever stored it. */
-const datesOf = (dates: Dates, certificate: X509Certificate | undefined): Dates =>
+const datesOf = (dates: Validity, certificate: X509Certificate | undefined): Validity =>
   certificate === undefined
     ? {
         ...(dates.validFrom && { validFrom: dates.validFrom }),
@@ -208,45 +206,21 @@ interface Chosen {
 
 /** In certificate mode the certificate decides, and the private key is the one that belongs to it. */
 function chooseKeys(account: Account, now: Date, isCertificateMode: boolean): Chosen {
-  const keys = current(ofPurpose(account, 'merchant_private'), now)
-  const [first] = keys
-  if (first === undefined) throw new ChannelUnavailable('no valid merchant_private key')
-  if (!isCertificateMode) return { key: first }
-  const certificates = current(ofPurpose(account, 'merchant_certificate').map(withDates), now)
+  if (!isCertificateMode) return { key: currentKey(account, 'merchant_private', now) }
+  const keys = currentKeys(keysOf(account.keys, 'merchant_private'), now)
+  const certificates = currentKeys(keysOf(account.keys, 'merchant_certificate').map(withDates), now)
   for (const { pem } of certificates) {
     const key = keys.find((item) => isKeyPair(item.value.reveal(), pem))
     const [certificate] = readCertificates(pem)
     if (key !== undefined && certificate !== undefined) {
-      return { key, digests: { app: digestOf(certificate), root: currentRoot(account, now) } }
+      const root = currentKey(account, 'vendor_root', now).value.reveal()
+      return { key, digests: { app: digestOf(certificate), root: rootDigestOf(root) } }
     }
   }
   throw new ChannelUnavailable('no valid merchant_certificate with its merchant_private key')
 }
 
-const withDates = (key: AccountKey): Dates & { readonly pem: string } => ({
+const withDates = (key: AccountKey): Validity & { readonly pem: string } => ({
   ...datesOf(key, readCertificates(key.value.reveal())[0]),
   pem: key.value.reveal(),
 })
-
-function currentRoot(account: Account, now: Date): string {
-  const [bundle] = current(ofPurpose(account, 'vendor_root'), now)
-  if (bundle === undefined) throw new ChannelUnavailable('no valid vendor_root')
-  return rootDigestOf(bundle.value.reveal())
-}
-
-async function importSigner(item: AccountKey): Promise<SigningKey> {
-  const pem = readPrivateKey(item.value.reveal())?.export({ type: 'pkcs8', format: 'pem' })
-  const key = await importSigningKey(String(pem ?? ''))
-  if (key === undefined) throw new ChannelUnavailable('the merchant_private key is not RSA')
-  return key
-}
-
-const startOf = (dates: Dates): number => dates.validFrom?.getTime() ?? 0
-
-/** Those that have not ended: those in force first, the newest of them leading; then those yet to come. */
-function current<Item extends Dates>(items: readonly Item[], now: Date): readonly Item[] {
-  const rank = (item: Item): number => (startOf(item) <= now.getTime() ? 0 : 1)
-  return items
-    .filter((item) => item.validUntil === undefined || now < item.validUntil)
-    .toSorted((a, b) => rank(a) - rank(b) || startOf(b) - startOf(a))
-}

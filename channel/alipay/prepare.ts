@@ -2,7 +2,14 @@ import type { Method } from '#domain/method'
 import { unixSeconds } from '#domain/time'
 import type { PaymentRequest, PrepareOutcome, PreparedPayment } from '../channel.ts'
 import { decodeText, encodeForm, readForm } from '../form.ts'
-import { isAllowedUrl } from '../host.ts'
+import {
+  checkAddress,
+  checkAmount,
+  firstRefusal,
+  refuse,
+  withinCharacters,
+} from '../payment-check.ts'
+import type { Checks } from '../payment-check.ts'
 import type { Context } from './call.ts'
 import { PRODUCTS, formatTime, isUserId, writeOrder } from './wire.ts'
 import type { AlipayMethod } from './wire.ts'
@@ -20,6 +27,7 @@ const isOurs = (method: Method): method is AlipayMethod => Object.hasOwn(PRODUCT
 
 /** Alipay dossier, section 2.2; characters, not bytes. */
 const SUBJECT_CHARACTERS_MAX = 256
+/** Addresses have no query: it would come back among the signed fields (dossier, sections 2.7 and 4.1). */
 const URL_CHARACTERS_MAX = 256
 const PAYER_CHARACTERS_MAX = 128
 /** Alipay dossier, section 2.2: 0.01 to 100,000,000 yuan. */
@@ -29,20 +37,19 @@ export const EXPIRES_IN_SECONDS_MIN = 60
 const SLOW_EXPIRES_IN_SECONDS_MIN = 300
 export const EXPIRES_IN_SECONDS_MAX = 15 * 86_400
 
-type Refused = Extract<PrepareOutcome, { kind: 'refused' }>
-type Check = (request: PaymentRequest, context: Context) => string | undefined
-
 /** What the vendor would refuse, by the field's name in our API. Checked in this order. */
-const CHECKS: Readonly<Record<string, Check>> = {
+const CHECKS: Checks<[request: PaymentRequest, context: Context]> = {
   method: ({ method }) => (isOurs(method) ? undefined : `no product for ${method}`),
   payment_id: ({ paymentId }) =>
     /^[0-9A-Za-z_]{1,64}$/.test(paymentId) ? undefined : 'expected 1 to 64 safe characters',
-  amount: checkAmount,
+  amount: ({ amount }) => checkAmount(amount, AMOUNT_MINOR_MAX),
   subject: checkSubject,
   expires_in_s: checkExpiry,
-  callback_url: ({ callbackUrl }, context) => checkUrl(callbackUrl, context),
-  return_url: ({ method, returnUrl }, context) =>
-    method === 'page' || method === 'wap' ? checkUrl(returnUrl, context) : undefined,
+  callback_url: ({ callbackUrl }, { deps }) => checkAddress(callbackUrl, deps, URL_CHARACTERS_MAX),
+  return_url: ({ method, returnUrl }, { deps }) =>
+    method === 'page' || method === 'wap'
+      ? checkAddress(returnUrl, deps, URL_CHARACTERS_MAX)
+      : undefined,
   payer_open_id: checkPayer,
 }
 
@@ -61,7 +68,7 @@ const HANDED_OUT: ReadonlySet<Method> = new Set(['page', 'wap', 'app'])
  */
 export function preparePayment(context: Context, request: PaymentRequest): PrepareOutcome {
   const { method } = request
-  const refused = firstRefusal(context, request)
+  const refused = firstRefusal(CHECKS, request, context)
   if (refused !== undefined) return refused
   if (!isOurs(method)) return refuse('method', method)
   const order: PreparedOrder = {
@@ -116,34 +123,6 @@ export function readPrepared({ body }: PreparedPayment): PreparedOrder | undefin
   return time ? { ...order, time } : order
 }
 
-const refuse = (field: string, problem: string): Refused => ({
-  kind: 'refused',
-  code: 'INVALID_PAYMENT',
-  message: `${field}: ${problem}`,
-})
-
-function firstRefusal(context: Context, request: PaymentRequest): Refused | undefined {
-  for (const [field, check] of Object.entries(CHECKS)) {
-    const problem = check(request, context)
-    if (problem !== undefined) return refuse(field, problem)
-  }
-  return undefined
-}
-
-function withinCharacters(text: string, max: number): string | undefined {
-  const characters = Array.from(text).length
-  return characters >= 1 && characters <= max
-    ? undefined
-    : `expected 1 to ${max} characters, found ${characters}`
-}
-
-function checkAmount({ amount }: PaymentRequest): string | undefined {
-  if (amount.currency !== 'CNY') return 'expected CNY'
-  return amount.minor >= 1n && amount.minor <= AMOUNT_MINOR_MAX
-    ? undefined
-    : `expected 1 to ${AMOUNT_MINOR_MAX} fen, found ${amount.minor}`
-}
-
 /** Refused and not cleaned: the buyer would see another text than the shop wrote (dossier, section 2.2). */
 function checkSubject({ subject }: PaymentRequest): string | undefined {
   if (/[/=&]/.test(subject)) return 'must hold none of / = &'
@@ -158,13 +137,6 @@ function checkExpiry(request: PaymentRequest, context: Context): string | undefi
   return seconds >= min && seconds <= EXPIRES_IN_SECONDS_MAX
     ? undefined
     : `expected ${min / 60} minutes to 15 days from now`
-}
-
-/** Alipay dossier, sections 2.7 and 4.1: a query would come back among the signed fields. */
-function checkUrl(url: string, context: Context): string | undefined {
-  if (/[?#]/.test(url)) return 'must have no query'
-  if (!isAllowedUrl(url, context.deps.localHosts)) return 'expected https and a public host'
-  return withinCharacters(url, URL_CHARACTERS_MAX)
 }
 
 function checkPayer({ method, payerOpenId = '' }: PaymentRequest): string | undefined {

@@ -1,14 +1,16 @@
 import { z } from 'zod'
 import { unreachable } from '#domain/assert'
 import type { KeyPurpose } from '#domain/key'
+import { keysOf } from '../account.ts'
 import type { AccountKey } from '../account.ts'
 import { splitPem } from '../certificate.ts'
-import { keyBits } from '../crypto.ts'
+import { checkRsa, keyProblems, settingsProblems } from '../settings-check.ts'
 import { decodeContentKey, isKeyPair, readPrivateKey, readPublicKey, rootDigestOf } from './key.ts'
 
 /** Alipay dossier, section 1.1. */
 const GATEWAY_URL = 'https://openapi.alipay.com/gateway.do'
-const RSA_BITS_MIN = 2048
+/** Alipay dossier, section 1.3: the vendor's key tool gives keys bare. */
+const KEY_FORM = 'PEM or base64'
 
 const appId = z.string().regex(/^\d{1,32}$/, { error: 'expected the digits of an APPID' })
 
@@ -46,27 +48,15 @@ const CERTIFICATE_KEYS: readonly KeyPurpose[] = ['merchant_certificate', 'vendor
 /** What keeps an account from accepting payments. Never repeats a key's value. */
 export function checkAccount(settings: unknown, keys: readonly AccountKey[]): readonly string[] {
   const parsed = settingsSchema.safeParse(settings)
-  const problems = parsed.success ? [] : parsed.error.issues.map(describeIssue)
   const isCertificateMode = parsed.data?.key_mode === 'certificate'
   const required = isCertificateMode ? [...requiredKeys, ...CERTIFICATE_KEYS] : requiredKeys
-  const missing = required
-    .filter((purpose) => !keys.some((key) => key.purpose === purpose))
-    .map((purpose) => `no key for ${purpose}`)
-  const unusable = keys.map(checkKey).filter((problem) => problem !== undefined)
   return [
-    ...problems,
-    ...missing,
-    ...unusable,
+    ...settingsProblems(parsed.error),
+    ...keyProblems(keys, required, checkKey),
     ...checkConfusion(keys),
     ...(isCertificateMode ? checkCertificates(keys) : []),
   ]
 }
-
-const describeIssue = (issue: z.core.$ZodIssue): string =>
-  `settings ${issue.path.join('.') || '(all)'}: ${issue.message}`
-
-const ofPurpose = (keys: readonly AccountKey[], purpose: KeyPurpose): readonly AccountKey[] =>
-  keys.filter((key) => key.purpose === purpose)
 
 /**
  * The commonest mistake in setting up: the app's own public key in the place of Alipay's.
@@ -74,8 +64,8 @@ const ofPurpose = (keys: readonly AccountKey[], purpose: KeyPurpose): readonly A
  * Alipay dossier, sections 1.5 and 8, row 2.
  */
 function checkConfusion(keys: readonly AccountKey[]): readonly string[] {
-  const privates = ofPurpose(keys, 'merchant_private')
-  return ofPurpose(keys, 'vendor_public')
+  const privates = keysOf(keys, 'merchant_private')
+  return keysOf(keys, 'vendor_public')
     .filter((vendor) =>
       privates.some((own) => isKeyPair(own.value.reveal(), vendor.value.reveal())),
     )
@@ -86,13 +76,13 @@ function checkConfusion(keys: readonly AccountKey[]): readonly string[] {
 }
 
 function checkCertificates(keys: readonly AccountKey[]): readonly string[] {
-  const bare = ofPurpose(keys, 'vendor_public')
+  const bare = keysOf(keys, 'vendor_public')
     .filter((key) => splitPem(key.value.reveal()).length === 0)
     .map(
       (key) => `key_mode certificate needs a certificate, vendor_public key ${key.serial} is none`,
     )
-  const own = ofPurpose(keys, 'merchant_certificate')
-  const privates = ofPurpose(keys, 'merchant_private')
+  const own = keysOf(keys, 'merchant_certificate')
+  const privates = keysOf(keys, 'merchant_private')
   const lonely = own
     .filter((item) => !privates.some((key) => isKeyPair(key.value.reveal(), item.value.reveal())))
     .map((item) => `merchant_certificate ${item.serial} belongs to no merchant_private key`)
@@ -104,11 +94,11 @@ function checkKey(key: AccountKey): string | undefined {
   const text = key.value.reveal()
   switch (key.purpose) {
     case 'merchant_private':
-      return checkRsa(name, readPrivateKey(text))
+      return checkRsa(key, readPrivateKey(text), KEY_FORM)
     case 'vendor_public':
-      return checkRsa(name, readPublicKey(text))
+      return checkRsa(key, readPublicKey(text), KEY_FORM)
     case 'merchant_certificate':
-      return checkRsa(name, readPublicKey(splitPem(text)[0] ?? ''))
+      return checkRsa(key, readPublicKey(splitPem(text)[0] ?? ''), KEY_FORM)
     case 'vendor_root':
       return rootDigestOf(text) === ''
         ? `${name} holds no RSA certificate; take alipayRootCert.crt as downloaded`
@@ -120,9 +110,4 @@ function checkKey(key: AccountKey): string | undefined {
     default:
       return unreachable(key.purpose)
   }
-}
-
-function checkRsa(name: string, key: ReturnType<typeof readPublicKey>): string | undefined {
-  if (key === undefined) return `${name} is not RSA in PEM or base64`
-  return keyBits(key) < RSA_BITS_MIN ? `${name} is shorter than 2048 bits` : undefined
 }

@@ -1,11 +1,10 @@
-import type { KeyPurpose } from '#domain/key'
 import type { Clock } from '#domain/time'
-import type { Account, AccountKey } from '../account.ts'
+import { currentKeys, importKeys } from '../account.ts'
+import type { Account } from '../account.ts'
 import { importVerifyingKey } from '../crypto-native.ts'
 import type { NativeVerifyingKey } from '../crypto-native.ts'
-import { importSigningKey } from '../crypto.ts'
 import type { SigningKey } from '../crypto.ts'
-import { ChannelUnavailable } from '../http.ts'
+import { createSigners, currentKey } from '../own-key.ts'
 
 /** One public key of the vendor. The serial is the operator's name for it: Ping++ gives none. */
 export interface VendorKey {
@@ -24,48 +23,15 @@ export interface Keyring {
 }
 
 export function createKeyring(account: Account, clock: Clock): Keyring {
-  const signers = new Map<AccountKey, Promise<SigningKey>>()
-  const vendors = new Map(
-    account.keys
-      .filter((item) => item.purpose === 'vendor_public')
-      .map((item) => [item, importVerifyingKey(item.value.reveal())] as const),
-  )
+  const signerOf = createSigners()
+  const vendors = importKeys(account.keys, 'vendor_public', importVerifyingKey)
   return {
-    apiSecret: () => first(account, 'api_secret', clock).value.reveal(),
-    signer() {
-      const chosen = first(account, 'merchant_private', clock)
-      const existing = signers.get(chosen) ?? importSigner(chosen)
-      signers.set(chosen, existing)
-      return existing
-    },
+    apiSecret: () => currentKey(account, 'api_secret', clock.now()).value.reveal(),
+    signer: async () => signerOf(currentKey(account, 'merchant_private', clock.now())),
     verifying: () =>
-      current(account, 'vendor_public', clock).flatMap((item) => {
+      currentKeys(vendors.keys(), clock.now()).flatMap((item) => {
         const key = vendors.get(item)
         return key === undefined ? [] : [{ serial: item.serial, key }]
       }),
   }
-}
-
-function first(account: Account, purpose: KeyPurpose, clock: Clock): AccountKey {
-  const [chosen] = current(account, purpose, clock)
-  if (chosen === undefined) throw new ChannelUnavailable(`no valid ${purpose} key`)
-  return chosen
-}
-
-async function importSigner(item: AccountKey): Promise<SigningKey> {
-  const key = await importSigningKey(item.value.reveal())
-  if (key === undefined) throw new ChannelUnavailable('the merchant_private key is not RSA in PEM')
-  return key
-}
-
-const startOf = (key: AccountKey): number => key.validFrom?.getTime() ?? 0
-
-/** Keys that have not ended: those in force first, the newest of them leading; then those yet to come. */
-function current(account: Account, purpose: KeyPurpose, clock: Clock): readonly AccountKey[] {
-  const now = clock.now()
-  const rank = (key: AccountKey): number => (startOf(key) <= now.getTime() ? 0 : 1)
-  return account.keys
-    .filter((key) => key.purpose === purpose)
-    .filter((key) => key.validUntil === undefined || now < key.validUntil)
-    .toSorted((a, b) => rank(a) - rank(b) || startOf(b) - startOf(a))
 }

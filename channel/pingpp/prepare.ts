@@ -4,6 +4,8 @@ import { AMOUNT_MINOR_MAX } from '#domain/money'
 import { unixSeconds } from '#domain/time'
 import { z } from 'zod'
 import type { PaymentRequest, PrepareOutcome } from '../channel.ts'
+import { checkAmount, firstRefusal, refuse, withinCharacters } from '../payment-check.ts'
+import type { Checks } from '../payment-check.ts'
 import type { Context } from './call.ts'
 import { writeCreation } from './wire.ts'
 import type { VendorPayment } from './wire.ts'
@@ -69,8 +71,6 @@ const EXTRAS: Readonly<Record<string, (request: PaymentRequest) => Extra>> = {
   upacp_pc: ({ returnUrl }) => ({ result_url: returnUrl }),
 }
 
-type Refused = Extract<PrepareOutcome, { kind: 'refused' }>
-
 interface Plan {
   readonly product: string
   readonly limits: Limits
@@ -78,18 +78,18 @@ interface Plan {
   readonly extra: Extra
 }
 
-type Check = (request: PaymentRequest, plan: Plan, context: Context) => string | undefined
-
 /** What the vendor would refuse, by the field's name in our API. Checked in this order. */
-const CHECKS: Readonly<Record<string, Check>> = {
+const CHECKS: Checks<[request: PaymentRequest, plan: Plan, context: Context]> = {
   payment_id: ({ paymentId }, { limits }) =>
     limits.number.test(paymentId) ? undefined : 'expected letters and digits of the right length',
-  amount: checkAmount,
+  amount: ({ amount }) => checkAmount(amount, AMOUNT_MINOR_MAX),
   subject: (_request, { subject }) =>
     subject === '' ? 'expected text of which at least one character fits' : undefined,
   expires_in_s: checkExpiry,
   client_ip: ({ clientIp }) => (isIPv4(clientIp) ? undefined : 'expected an IPv4 address'),
-  payer_open_id: (_request, { extra }) => checkOpenId(extra['open_id']),
+  // Asked only where the product has it.
+  payer_open_id: (_request, { extra: { open_id: payer } }) =>
+    payer === undefined ? undefined : withinCharacters(payer, OPEN_ID_CHARACTERS_MAX),
   return_url: (_request, { extra }) => checkReturnUrl(extra['success_url'] ?? extra['result_url']),
 }
 
@@ -103,11 +103,11 @@ export function preparePayment(context: Context, request: PaymentRequest): Prepa
   const wallet = request.wallet
   const product = wallet && PRODUCTS[wallet][request.method]
   if (wallet === undefined || product === undefined) {
-    return refused('method', `no product for ${request.method} of ${wallet ?? 'no wallet'}`)
+    return refuse('method', `no product for ${request.method} of ${wallet ?? 'no wallet'}`)
   }
   const sent = { ...request, clientIp: request.clientIp.replace(MAPPED_IPV4, '') }
   const plan = planOf(product, LIMITS[wallet], sent)
-  const problem = firstProblem(context, sent, plan)
+  const problem = firstRefusal(CHECKS, sent, plan, context)
   if (problem !== undefined) return problem
   const { app } = context.settings
   const body = cut(request.subject.trim(), BODY_CHARACTERS_MAX)
@@ -128,20 +128,6 @@ const planOf = (product: string, limits: Limits, request: PaymentRequest): Plan 
   extra: EXTRAS[product]?.(request) ?? {},
 })
 
-function firstProblem(context: Context, request: PaymentRequest, plan: Plan): Refused | undefined {
-  for (const [field, check] of Object.entries(CHECKS)) {
-    const problem = check(request, plan, context)
-    if (problem !== undefined) return refused(field, problem)
-  }
-  return undefined
-}
-
-const refused = (field: string, problem: string): Refused => ({
-  kind: 'refused',
-  code: 'INVALID_PAYMENT',
-  message: `${field}: ${problem}`,
-})
-
 const segmenter = new Intl.Segmenter('zh', { granularity: 'grapheme' })
 
 /** The longest start that fits, by what a reader takes for one character: no letter loses its accent. */
@@ -158,13 +144,6 @@ export function cut(text: string, charactersMax: number, bytesMax = Infinity): s
   return kept
 }
 
-function checkAmount({ amount }: PaymentRequest): string | undefined {
-  if (amount.currency !== 'CNY') return 'expected CNY'
-  return amount.minor >= 1n && amount.minor <= AMOUNT_MINOR_MAX
-    ? undefined
-    : `expected at least 1 fen, found ${amount.minor}`
-}
-
 /** Whole seconds are sent, so whole seconds are compared. */
 function checkExpiry(request: PaymentRequest, plan: Plan, context: Context): string | undefined {
   const seconds = unixSeconds(request.expiresAt) - context.deps.clock.now().getTime() / 1000
@@ -172,15 +151,6 @@ function checkExpiry(request: PaymentRequest, plan: Plan, context: Context): str
   return seconds >= EXPIRES_IN_SECONDS_MIN && seconds <= max
     ? undefined
     : `expected ${EXPIRES_IN_SECONDS_MIN} to ${max} seconds from now for ${plan.product}`
-}
-
-/** Asked only where the product has it. */
-function checkOpenId(openId: string | undefined): string | undefined {
-  if (openId === undefined) return undefined
-  const characters = Array.from(openId).length
-  return characters >= 1 && characters <= OPEN_ID_CHARACTERS_MAX
-    ? undefined
-    : `expected 1 to ${OPEN_ID_CHARACTERS_MAX} characters, found ${characters}`
 }
 
 /** Ping++ dossier, section 2.4: no parameters of our own, and 127.0.0.1 where one would write localhost. */

@@ -1,13 +1,14 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Clock } from '#domain/time'
-import type { Account, AccountKey } from '../account.ts'
+import type { Account } from '../account.ts'
 import { chainOf, readCertificate } from '../certificate.ts'
 import { importVerifyingKey } from '../crypto-native.ts'
 import type { NativeVerifyingKey } from '../crypto-native.ts'
-import { importSigningKey, keyBits, readPublicPem } from '../crypto.ts'
+import { keyBits, readPublicPem } from '../crypto.ts'
 import type { SigningKey } from '../crypto.ts'
-import { ChannelUnavailable } from '../http.ts'
-import { RSA_BITS_MIN, readRoots } from './settings.ts'
+import { createSigners, currentKey } from '../own-key.ts'
+import { RSA_BITS_MIN } from '../settings-check.ts'
+import { readRoots } from './settings.ts'
 import type { Settings } from './settings.ts'
 
 export interface Signer {
@@ -40,7 +41,7 @@ const CACHED_MAX = 16
 
 export function createKeyring(account: Account, settings: Settings, clock: Clock): Keyring {
   const authorities = readRoots(account.keys)
-  const signers = new Map<AccountKey, Promise<Signer>>()
+  const signerOf = createSigners()
   const cache = new Map<string, Chained>()
 
   function trust(pem: string): TrustOutcome {
@@ -56,32 +57,12 @@ export function createKeyring(account: Account, settings: Settings, clock: Clock
     return outcome.trusted
   }
 
-  return { signer: () => currentSigner(account, clock.now(), signers), trust }
-}
+  async function signer(): Promise<Signer> {
+    const chosen = currentKey(account, 'merchant_private', clock.now())
+    return { certId: chosen.serial, key: await signerOf(chosen) }
+  }
 
-function currentSigner(
-  account: Account,
-  now: Date,
-  signers: Map<AccountKey, Promise<Signer>>,
-): Promise<Signer> {
-  const [chosen] = account.keys
-    .filter((key) => key.purpose === 'merchant_private')
-    .filter((key) => key.validUntil === undefined || now < key.validUntil)
-    // Those in force first, the newest of them leading; then those yet to come.
-    .toSorted((a, b) => rank(a, now) - rank(b, now) || startOf(b) - startOf(a))
-  if (chosen === undefined) throw new ChannelUnavailable('no valid merchant_private key')
-  const existing = signers.get(chosen) ?? importSigner(chosen)
-  signers.set(chosen, existing)
-  return existing
-}
-
-const startOf = (key: AccountKey): number => key.validFrom?.getTime() ?? 0
-const rank = (key: AccountKey, now: Date): number => (startOf(key) <= now.getTime() ? 0 : 1)
-
-async function importSigner(item: AccountKey): Promise<Signer> {
-  const key = await importSigningKey(item.value.reveal())
-  if (key === undefined) throw new ChannelUnavailable('the merchant_private key is not RSA in PEM')
-  return { certId: item.serial, key }
+  return { signer, trust }
 }
 
 /** A good certificate, and the time in which it and all above it are valid. */

@@ -2,7 +2,8 @@ import type { Method } from '#domain/method'
 import { unixSeconds } from '#domain/time'
 import type { PaymentRequest, PrepareOutcome } from '../channel.ts'
 import { encodeForm } from '../form.ts'
-import { isAllowedUrl } from '../host.ts'
+import { checkAddress, checkAmount, firstRefusal } from '../payment-check.ts'
+import type { Checks } from '../payment-check.ts'
 import type { Context } from './call.ts'
 import { VERSION, present } from './signature.ts'
 import { AMOUNT_MAX, CONSUME, formatTxnTime } from './wire.ts'
@@ -57,14 +58,11 @@ export const EXPIRES_IN_SECONDS_MIN = 60
 /** A code lives a day by default (dossier, section 2.3); for the other products no limit is published. */
 export const EXPIRES_IN_SECONDS_MAX = 86_400
 
-type Refused = Extract<PrepareOutcome, { kind: 'refused' }>
-type Check = (request: PaymentRequest, context: Context) => string | undefined
-
 /** What the vendor would refuse, by the field's name in our API. Checked in this order. */
-const CHECKS: Readonly<Record<string, Check>> = {
+const CHECKS: Checks<[request: PaymentRequest, context: Context]> = {
   method: ({ method }) => (productOf(method) ? undefined : `no product for ${method}`),
   payment_id: checkNumber,
-  amount: checkAmount,
+  amount: ({ amount }) => checkAmount(amount, AMOUNT_MAX),
   expires_in_s: checkExpiry,
   callback_url: (request, context) => checkUrl(request.callbackUrl, context),
   return_url: (request, context) =>
@@ -78,7 +76,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
  * sent. Refused here is what the vendor would refuse, before a number is used up there.
  */
 export function preparePayment(context: Context, request: PaymentRequest): PrepareOutcome {
-  const refused = firstRefusal(context, request)
+  const refused = firstRefusal(CHECKS, request, context)
   if (refused !== undefined) return refused
   const fields = fieldsOf(context, request)
   const { txnTime } = fields
@@ -92,16 +90,6 @@ export function preparePayment(context: Context, request: PaymentRequest): Prepa
       ...(txnTime === undefined ? {} : { vendorTime: txnTime }),
     },
   }
-}
-
-function firstRefusal(context: Context, request: PaymentRequest): Refused | undefined {
-  for (const [field, check] of Object.entries(CHECKS)) {
-    const problem = check(request, context)
-    if (problem !== undefined) {
-      return { kind: 'refused', code: 'INVALID_PAYMENT', message: `${field}: ${problem}` }
-    }
-  }
-  return undefined
 }
 
 /** UnionPay dossier, section 1.2, and 2.1 to 2.3 for the products. */
@@ -154,13 +142,6 @@ function checkNumber({ paymentId, method }: PaymentRequest): string | undefined 
   return isGood ? undefined : `expected ${ORDER_ID_CHARACTERS_MIN} to ${max} letters or digits`
 }
 
-function checkAmount({ amount }: PaymentRequest): string | undefined {
-  if (amount.currency !== 'CNY') return 'expected CNY'
-  return amount.minor >= 1n && amount.minor <= AMOUNT_MAX
-    ? undefined
-    : `expected 1 to ${AMOUNT_MAX} fen, found ${amount.minor}`
-}
-
 /** Whole seconds are sent, so whole seconds are compared. */
 function checkExpiry(request: PaymentRequest, { deps }: Context): string | undefined {
   const seconds = unixSeconds(request.expiresAt) - unixSeconds(deps.clock.now())
@@ -170,8 +151,5 @@ function checkExpiry(request: PaymentRequest, { deps }: Context): string | undef
 }
 
 /** UnionPay dossier, sections 1.2 and 1.6: parameters of our own would enter the vendor's message. */
-function checkUrl(url: string, { deps }: Context): string | undefined {
-  if (/[?#~]/.test(url)) return 'must have no query and no ~'
-  if (url.length > URL_CHARACTERS_MAX) return `expected at most ${URL_CHARACTERS_MAX} characters`
-  return isAllowedUrl(url, deps.localHosts) ? undefined : 'expected https and a public host'
-}
+const checkUrl = (url: string, { deps }: Context): string | undefined =>
+  url.includes('~') ? 'must have no ~' : checkAddress(url, deps, URL_CHARACTERS_MAX)

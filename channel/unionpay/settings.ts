@@ -2,9 +2,11 @@ import type { X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import { unreachable } from '#domain/assert'
 import type { KeyPurpose } from '#domain/key'
+import { keysOf } from '../account.ts'
 import type { AccountKey } from '../account.ts'
 import { isIssuedBy, isSelfSigned, readCertificate } from '../certificate.ts'
-import { keyBits, readPrivatePem } from '../crypto.ts'
+import { readPrivatePem } from '../crypto.ts'
+import { checkRsa, keyProblems, originLike, settingsProblems } from '../settings-check.ts'
 
 /** UnionPay dossier, section 1.1. */
 const HOSTS = {
@@ -12,15 +14,8 @@ const HOSTS = {
   test: 'https://gateway.test.95516.com',
 } as const
 
-export const RSA_BITS_MIN = 2048
 /** UnionPay dossier, section 1.2: `certId`, a decimal number. */
 const CERT_ID = /^[1-9]\d{0,127}$/
-
-const origin = z
-  .url({ protocol: /^https?$/ })
-  .refine((text) => URL.canParse(text) && new URL(text).origin === text, {
-    error: 'expected an origin such as https://gateway.95516.com, without a path',
-  })
 
 /** Settings of one account: one merchant number. */
 export const settingsSchema = z.strictObject({
@@ -30,7 +25,7 @@ export const settingsSchema = z.strictObject({
    * whether the name in the vendor's old test certificate is taken (dossier, section 1.6).
    */
   environment: z.enum(['live', 'test']).default('live'),
-  base_url: origin.optional(),
+  base_url: originLike(HOSTS.live).optional(),
 })
 
 export type Settings = z.infer<typeof settingsSchema>
@@ -43,16 +38,12 @@ export const requiredKeys: readonly KeyPurpose[] = ['merchant_private', 'vendor_
 /** What keeps an account from accepting payments. Never repeats a key's value. */
 export function checkAccount(settings: unknown, keys: readonly AccountKey[]): readonly string[] {
   const parsed = settingsSchema.safeParse(settings)
-  const problems = parsed.success ? [] : parsed.error.issues.map(describeIssue)
-  const missing = requiredKeys
-    .filter((purpose) => !keys.some((key) => key.purpose === purpose))
-    .map((purpose) => `no key for ${purpose}`)
-  const unusable = keys.map(checkKey).filter((problem) => problem !== undefined)
-  return [...problems, ...missing, ...unusable, ...checkChain(keys)]
+  return [
+    ...settingsProblems(parsed.error),
+    ...keyProblems(keys, requiredKeys, checkKey),
+    ...checkChain(keys),
+  ]
 }
-
-const describeIssue = (issue: z.core.$ZodIssue): string =>
-  `settings ${issue.path.join('.') || '(all)'}: ${issue.message}`
 
 function checkKey(key: AccountKey): string | undefined {
   switch (key.purpose) {
@@ -76,14 +67,9 @@ function checkKey(key: AccountKey): string | undefined {
 }
 
 function checkPrivate(key: AccountKey): string | undefined {
-  const read = readPrivatePem(key.value.reveal())
-  if (read === undefined) return `merchant_private key ${key.serial} is not RSA in PEM`
-  if (keyBits(read) < RSA_BITS_MIN) {
-    return `merchant_private key ${key.serial} is shorter than 2048 bits`
-  }
-  return CERT_ID.test(key.serial)
-    ? undefined
-    : `merchant_private key: the serial is the certId, a decimal number, not "${key.serial}"`
+  const problem = checkRsa(key, readPrivatePem(key.value.reveal()))
+  if (problem !== undefined || CERT_ID.test(key.serial)) return problem
+  return `merchant_private key: the serial is the certId, a decimal number, not "${key.serial}"`
 }
 
 /** Everything that the vendor signs hangs on a root of ours (dossier, section 1.6). */
@@ -98,7 +84,6 @@ function checkChain(keys: readonly AccountKey[]): readonly string[] {
 
 /** The configured certificates that can be read. */
 export const readRoots = (keys: readonly AccountKey[]): readonly X509Certificate[] =>
-  keys
-    .filter((key) => key.purpose === 'vendor_root')
+  keysOf(keys, 'vendor_root')
     .map((key) => readCertificate(key.value.reveal()))
     .filter((certificate) => certificate !== undefined)

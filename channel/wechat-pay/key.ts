@@ -1,14 +1,15 @@
 import { X509Certificate } from 'node:crypto'
-import type { KeyPurpose } from '#domain/key'
 import type { Clock } from '#domain/time'
-import type { Account, AccountKey } from '../account.ts'
+import { currentKeys, importKeys, isUnexpired } from '../account.ts'
+import type { Account } from '../account.ts'
 import type { FetchedKey } from '../channel.ts'
 import { importSymmetricKey, importVerifyingKey } from '../crypto-native.ts'
 import type { NativeSymmetricKey, NativeVerifyingKey } from '../crypto-native.ts'
-import { importSigningKey, utf8 } from '../crypto.ts'
+import { utf8 } from '../crypto.ts'
 import type { SigningKey } from '../crypto.ts'
 import { ChannelUnavailable } from '../http.ts'
 import type { Answered, RecordExchange } from '../http.ts'
+import { createSigners, currentKey } from '../own-key.ts'
 import { sendSigned } from './call.ts'
 import type { Context } from './call.ts'
 import { isApiv3Key, isPublicKeyId } from './settings.ts'
@@ -41,79 +42,32 @@ export interface Keyring {
 export const normalSerial = (serial: string): string =>
   /^[0-9A-Fa-f]+$/.test(serial) ? serial.toUpperCase().replace(/^0+(?=.)/, '') : serial
 
-interface Imported<Key> {
-  readonly account: AccountKey
-  readonly key: Key
-}
-
 export function createKeyring(account: Account, clock: Clock): Keyring {
-  const publicKeys = importAll(account, 'vendor_public', importVerifyingKey)
-  const secrets = importAll(account, 'symmetric', (text) =>
+  const signerOf = createSigners()
+  const publicKeys = importKeys(account.keys, 'vendor_public', importVerifyingKey)
+  const secrets = importKeys(account.keys, 'symmetric', (text) =>
     isApiv3Key(text) ? importSymmetricKey(utf8(text)) : undefined,
   )
-  const bySerial = new Map(publicKeys.map((item) => [normalSerial(item.account.serial), item]))
-  const signers = new Map<AccountKey, Promise<Signer>>()
+  const bySerial = new Map(
+    Array.from(publicKeys.keys(), (item) => [normalSerial(item.serial), item]),
+  )
   return {
-    signer: () => currentSigner(account, clock.now(), signers),
-    verifying(serial) {
-      const found = bySerial.get(normalSerial(serial))
-      return found !== undefined && isUnexpired(found.account, clock.now()) ? found.key : undefined
+    async signer() {
+      const chosen = currentKey(account, 'merchant_private', clock.now())
+      return { serial: chosen.serial.toUpperCase(), key: await signerOf(chosen) }
     },
-    symmetric: () => current(secrets, clock.now()).map((item) => item.key),
+    verifying(serial) {
+      const item = bySerial.get(normalSerial(serial))
+      return item !== undefined && isUnexpired(item, clock.now()) ? publicKeys.get(item) : undefined
+    },
+    symmetric: () =>
+      currentKeys(secrets.keys(), clock.now())
+        .map((item) => secrets.get(item))
+        .filter((key) => key !== undefined),
     publicKeyId: () =>
-      current(publicKeys, clock.now()).find((item) => isPublicKeyId(item.account.serial))?.account
-        .serial,
+      currentKeys(publicKeys.keys(), clock.now()).find(({ serial }) => isPublicKeyId(serial))
+        ?.serial,
   }
-}
-
-function importAll<Key>(
-  account: Account,
-  purpose: KeyPurpose,
-  read: (text: string) => Key | undefined,
-): readonly Imported<Key>[] {
-  return account.keys
-    .filter((item) => item.purpose === purpose)
-    .flatMap((item) => {
-      const key = read(item.value.reveal())
-      return key === undefined ? [] : [{ account: item, key }]
-    })
-}
-
-function currentSigner(
-  account: Account,
-  now: Date,
-  signers: Map<AccountKey, Promise<Signer>>,
-): Promise<Signer> {
-  const candidates = account.keys
-    .filter((key) => key.purpose === 'merchant_private')
-    .map((key) => ({ account: key, key }))
-  const [chosen] = current(candidates, now)
-  if (chosen === undefined) throw new ChannelUnavailable('no valid merchant_private key')
-  const existing = signers.get(chosen.key) ?? importSigner(chosen.key)
-  signers.set(chosen.key, existing)
-  return existing
-}
-
-async function importSigner(item: AccountKey): Promise<Signer> {
-  const key = await importSigningKey(item.value.reveal())
-  if (key === undefined) throw new ChannelUnavailable('the merchant_private key is not RSA in PEM')
-  return { serial: item.serial.toUpperCase(), key }
-}
-
-const isUnexpired = (key: AccountKey, now: Date): boolean =>
-  key.validUntil === undefined || now < key.validUntil
-
-const startOf = (key: AccountKey): number => key.validFrom?.getTime() ?? 0
-
-/** Keys that have not ended: those in force first, the newest of them leading; then those yet to come. */
-function current<Item extends { readonly account: AccountKey }>(
-  items: readonly Item[],
-  now: Date,
-): readonly Item[] {
-  const rank = (item: Item): number => (startOf(item.account) <= now.getTime() ? 0 : 1)
-  return items
-    .filter((item) => isUnexpired(item.account, now))
-    .toSorted((a, b) => rank(a) - rank(b) || startOf(b.account) - startOf(a.account))
 }
 
 /**

@@ -2,30 +2,24 @@ import { z } from 'zod'
 import { unreachable } from '#domain/assert'
 import type { KeyPurpose } from '#domain/key'
 import type { AccountKey } from '../account.ts'
-import { keyBits, readPrivatePem, readPublicPem } from '../crypto.ts'
+import { readPrivatePem, readPublicPem } from '../crypto.ts'
+import { checkRsa, keyProblems, originLike, settingsProblems } from '../settings-check.ts'
 
 /** WeChat Pay dossier, section 1.1: primary host. */
 const BASE_URL = 'https://api.mch.weixin.qq.com'
 /** WeChat Pay dossier, section 1.1: the backup host that the vendor's API pages print. */
 const BACKUP_URL = 'https://api2.mch.weixin.qq.com'
 const APIV3_KEY_BYTES = 32
-const RSA_BITS_MIN = 2048
 const PUBLIC_KEY_ID = /^PUB_KEY_ID_[0-9A-Za-z]+$/
 const CERTIFICATE_SERIAL = /^[0-9A-Fa-f]{1,40}$/
-
-const origin = z
-  .url({ protocol: /^https?$/ })
-  .refine((text) => URL.canParse(text) && new URL(text).origin === text, {
-    error: 'expected an origin such as https://api.mch.weixin.qq.com, without a path',
-  })
 
 /** Settings of one account: one merchant number and one app. Another app is another account. */
 export const settingsSchema = z.strictObject({
   mchid: z.string().regex(/^\d{1,32}$/),
   appid: z.string().regex(/^[0-9A-Za-z_]{1,32}$/),
-  base_url: origin.default(BASE_URL),
+  base_url: originLike(BASE_URL).default(BASE_URL),
   /** Without it the vendor's own backup stands behind the vendor's own host, and nothing behind another. */
-  backup_url: origin.optional(),
+  backup_url: originLike(BACKUP_URL).optional(),
   /** WeChat Pay dossier, section 1.7: whose signature we ask for on answers. Callbacks accept both. */
   key_mode: z.enum(['public_key', 'certificate']).default('public_key'),
 })
@@ -47,17 +41,9 @@ export const requiredKeys: readonly KeyPurpose[] = [
 /** What keeps an account from accepting payments. Never repeats a key's value. */
 export function checkAccount(settings: unknown, keys: readonly AccountKey[]): readonly string[] {
   const parsed = settingsSchema.safeParse(settings)
-  const problems = parsed.success ? [] : parsed.error.issues.map(describeIssue)
-  const missing = requiredKeys
-    .filter((purpose) => !keys.some((key) => key.purpose === purpose))
-    .map((purpose) => `no key for ${purpose}`)
-  const unusable = keys.map(checkKey).filter((problem) => problem !== undefined)
   const mode = parsed.success ? checkMode(parsed.data, keys) : []
-  return [...problems, ...missing, ...unusable, ...mode]
+  return [...settingsProblems(parsed.error), ...keyProblems(keys, requiredKeys, checkKey), ...mode]
 }
-
-const describeIssue = (issue: z.core.$ZodIssue): string =>
-  `settings ${issue.path.join('.') || '(all)'}: ${issue.message}`
 
 /** In public-key mode the id goes out with every request, so there must be one (dossier, section 1.7). */
 function checkMode(settings: Settings, keys: readonly AccountKey[]): readonly string[] {
@@ -69,9 +55,13 @@ function checkMode(settings: Settings, keys: readonly AccountKey[]): readonly st
 function checkKey(key: AccountKey): string | undefined {
   switch (key.purpose) {
     case 'merchant_private':
-      return checkRsa(key, readPrivatePem(key.value.reveal()), CERTIFICATE_SERIAL.test(key.serial))
+      return checkSigner(
+        key,
+        readPrivatePem(key.value.reveal()),
+        CERTIFICATE_SERIAL.test(key.serial),
+      )
     case 'vendor_public':
-      return checkRsa(
+      return checkSigner(
         key,
         readPublicPem(key.value.reveal()),
         isPublicKeyId(key.serial) || CERTIFICATE_SERIAL.test(key.serial),
@@ -89,17 +79,14 @@ function checkKey(key: AccountKey): string | undefined {
   }
 }
 
-function checkRsa(
+function checkSigner(
   key: AccountKey,
   read: ReturnType<typeof readPublicPem>,
   isSerialGood: boolean,
 ): string | undefined {
-  if (read === undefined) return `${key.purpose} key ${key.serial} is not RSA in PEM`
-  if (keyBits(read) < RSA_BITS_MIN)
-    return `${key.purpose} key ${key.serial} is shorter than 2048 bits`
-  return isSerialGood
-    ? undefined
-    : `${key.purpose} key has no serial of WeChat Pay: "${key.serial}"`
+  const problem = checkRsa(key, read)
+  if (problem !== undefined || isSerialGood) return problem
+  return `${key.purpose} key has no serial of WeChat Pay: "${key.serial}"`
 }
 
 export const isPublicKeyId = (serial: string): boolean => PUBLIC_KEY_ID.test(serial)
