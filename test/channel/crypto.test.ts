@@ -11,7 +11,8 @@ import {
 } from '#channel/crypto'
 import * as native from '#channel/crypto-native'
 import { assert } from '#domain/assert'
-import { merchantPem, publicOf } from './wechat-pay/support.ts'
+import { publicOf } from './support.ts'
+import { merchantPem } from './wechat-pay/support.ts'
 
 describe('base64', () => {
   test.each([

@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'bun:test'
+import { contentOf, paymentId } from '../support.ts'
 import { encodeGbk } from './gbk.ts'
 import {
   appId,
   channelPaymentId,
-  contentOf,
   formBody,
   noticeOf,
   noticeText,
-  paymentId,
   read,
   signText,
   signedBody,

@@ -1,19 +1,16 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { keyOf, paymentId, publicOf, reasonOf } from '../support.ts'
 import {
   buildChannel,
   callbackOf,
   defaultKeys,
   formBody,
-  keyOf,
   noticeOf,
   noticeText,
   now,
   otherPem,
-  paymentId,
-  publicOf,
   read,
-  reasonOf,
   signText,
   signedBody,
   vendorPem,

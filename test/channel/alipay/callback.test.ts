@@ -4,16 +4,14 @@ import { decideConfirmation } from '#domain/confirm'
 import type { PaymentView } from '#domain/confirm'
 import { assert } from '#domain/assert'
 import derived from '../../fixture/alipay/derived.json'
+import { contentOf, paymentId, reasonOf } from '../support.ts'
 import {
   appId,
   buildChannel,
   channelPaymentId,
-  contentOf,
   noticeOf,
-  paymentId,
   read,
   readNotice,
-  reasonOf,
   sellerId,
   signedBody,
   vectorKeys,

@@ -1,14 +1,12 @@
 import { beforeAll, describe, expect, test } from 'bun:test'
 import type { AccountKey } from '#channel/account'
+import { keyOf, paymentId, reasonOf } from '../support.ts'
 import {
   buildChannel,
   callbackOf,
-  keyOf,
   merchantKey,
   noticeOf,
   now,
-  paymentId,
-  reasonOf,
   reference,
   signedBody,
 } from './support.ts'
@@ -264,7 +262,7 @@ describe('callbacks', () => {
 
 describe('alipay checklist 28: what has ended is used no more', () => {
   test('a platform certificate after its last day', async () => {
-    const later = { now: new Date('2026-03-01T00:00:00Z'), settings, keys: keys() }
+    const later = { at: new Date('2026-03-01T00:00:00Z'), settings, keys: keys() }
     await using vendor = startVendor([signedBy(old)], later)
     expect((await query(vendor)).kind).toBe('unknown')
   })

@@ -11,17 +11,16 @@ import type {
   ToldRefund,
   Voice,
 } from '../contract/vendor.ts'
+import { keyOf, publicOf } from '../support.ts'
 import {
   appId,
   channelPaymentId,
   formBody,
-  keyOf,
   merchantKey,
   noticeOf,
   noticeText,
   now,
   otherPem,
-  publicOf,
   sellerId,
   signText,
   signedBody,

@@ -1,15 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import { verify as verifyRsa } from 'node:crypto'
 import type { PaymentRequest } from '#channel/channel'
+import { keyOf, paymentId, publicOf } from '../support.ts'
 import {
   channelPaymentId,
   defaultKeys,
-  keyOf,
   merchantPem,
   now,
   otherPem,
-  paymentId,
-  publicOf,
   requestOf,
   signText,
   vendorPem,

@@ -9,17 +9,14 @@ import certificates from '../../fixture/alipay/certificate.json'
 import derived from '../../fixture/alipay/derived.json'
 import published from '../../fixture/alipay/published.json'
 import fixture from '../../fixture/alipay/refund.json'
-import { partOf, refundId, refundRequest } from './refund-support.ts'
+import { contentOf, partOf, paymentId, publicOf, reasonOf, refundId } from '../support.ts'
+import { refundRequest } from './refund-support.ts'
 import {
   appId,
-  contentOf,
   merchantPem,
   noticeOf,
   otherPem,
-  paymentId,
-  publicOf,
   read,
-  reasonOf,
   reference,
   signedBody,
   vendorPem,

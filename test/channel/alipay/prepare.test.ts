@@ -8,15 +8,8 @@ import type { PaymentRequest } from '#channel/channel'
 import { importSigningKey } from '#channel/crypto'
 import { signParams } from '#channel/alipay/signature'
 import derived from '../../fixture/alipay/derived.json'
-import {
-  buildChannel,
-  merchantPem,
-  now,
-  paymentId,
-  publicOf,
-  requestOf,
-  without,
-} from './support.ts'
+import { paymentId, publicOf } from '../support.ts'
+import { buildChannel, merchantPem, now, requestOf, without } from './support.ts'
 import type { Fields } from './support.ts'
 import { create } from './vendor.ts'
 

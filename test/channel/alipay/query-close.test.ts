@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { CloseOutcome, QueryOutcome } from '#channel/channel'
-import { appId, channelPaymentId, otherPem, paymentId, reference, sellerId } from './support.ts'
+import { paymentId } from '../support.ts'
+import { appId, channelPaymentId, otherPem, reference, sellerId } from './support.ts'
 import { done, failure, html, answer, nodeName, paymentOf, refusal, startVendor } from './vendor.ts'
 import type { Reply } from './vendor.ts'
 

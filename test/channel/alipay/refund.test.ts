@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import type { RefundOutcome, RefundQueryOutcome } from '#channel/channel'
 import fixture from '../../fixture/alipay/refund.json'
-import { appId, channelPaymentId, paymentId, sellerId } from './support.ts'
-import type { ChannelSetup } from './support.ts'
-import { partOf, refundId, refundRequest as request } from './refund-support.ts'
+import { partOf, paymentId, refundId } from '../support.ts'
+import type { ChannelSetup } from '../support.ts'
+import { appId, channelPaymentId, sellerId } from './support.ts'
+import { refundRequest as request } from './refund-support.ts'
 import { answer, html, nodeName, refusal, startVendor, unsigned } from './vendor.ts'
 import type { Reply } from './vendor.ts'
 

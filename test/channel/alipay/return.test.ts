@@ -2,20 +2,20 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { ReturnFields, ReturnReading } from '#channel/channel'
 import published from '../../fixture/alipay/published.json'
+import { keyOf, paymentId } from '../support.ts'
+import type { Built } from '../support.ts'
 import {
   appId,
   buildChannel,
   channelPaymentId,
   defaultKeys,
-  keyOf,
   noticeText,
   otherPem,
-  paymentId,
   sellerId,
   signText,
   without,
 } from './support.ts'
-import type { Built, Fields } from './support.ts'
+import type { Fields } from './support.ts'
 
 /** What the cashier sends the browser back with (dossier, section 2.7). */
 const back = (changes: Fields = {}): Fields => ({

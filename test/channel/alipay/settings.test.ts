@@ -3,15 +3,14 @@ import { alipay } from '#channel/alipay/index'
 import type { AccountKey } from '#channel/account'
 import derived from '../../fixture/alipay/derived.json'
 import certificates from '../../fixture/alipay/certificate.json'
+import { keyOf, publicOf } from '../support.ts'
 import {
   appId,
   buildChannel,
   defaultKeys,
-  keyOf,
   merchantKey,
   newPem,
   otherPem,
-  publicOf,
   sellerId,
   vendorPem,
 } from './support.ts'

@@ -1,17 +1,10 @@
-import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
-import type { Account, AccountKey } from '#channel/account'
-import type { CallbackReading, Channel, PaymentRequest, RawCallback } from '#channel/channel'
-import type { Exchange } from '#channel/http'
-import { createRegistry } from '#channel/registry'
-import type { ChannelDeps } from '#channel/registry'
-import { alipay } from '#channel/alipay/index'
-import { assert } from '#domain/assert'
-import { newChannelAccountId, parsePaymentId } from '#domain/id'
-import type { PaymentId } from '#domain/id'
+import { generateKeyPairSync, sign } from 'node:crypto'
+import type { AccountKey } from '#channel/account'
+import type { CallbackReading, PaymentRequest } from '#channel/channel'
 import { cny } from '#domain/money'
-import type { NotificationContent } from '#domain/notification'
-import { Secret } from '#domain/secret'
 import derived from '../../fixture/alipay/derived.json'
+import { callbackAs, channelBuilder, keyOf, paymentId, publicOf } from '../support.ts'
+import type { Built } from '../support.ts'
 
 /** The accounts of the dossier's derived vectors. */
 export const appId = '2021000000000001'
@@ -33,16 +26,6 @@ export const merchantPem = `-----BEGIN ${'PRIVATE'} KEY-----\n${derived.pkcs8}\n
 export const vendorPem = newPem()
 export const otherPem = newPem()
 
-export const publicOf = (privatePem: string): string =>
-  String(createPublicKey(privatePem).export({ type: 'spki', format: 'pem' }))
-
-export const keyOf = (
-  purpose: AccountKey['purpose'],
-  serial: string,
-  value: string,
-  dates: { readonly validFrom?: Date; readonly validUntil?: Date } = {},
-): AccountKey => ({ purpose, serial, value: new Secret(value), ...dates })
-
 export const defaultKeys: readonly AccountKey[] = [
   keyOf('merchant_private', 'app', merchantKey),
   keyOf('vendor_public', 'alipay', publicOf(vendorPem)),
@@ -54,46 +37,12 @@ export const vectorKeys: readonly AccountKey[] = [
   keyOf('vendor_public', 'kd', derived.publicKey),
 ]
 
-export interface ChannelSetup {
-  readonly now?: Date
-  readonly keys?: readonly AccountKey[]
-  readonly settings?: Readonly<Record<string, unknown>>
-  readonly deps?: Partial<ChannelDeps>
-}
-
-export interface Built {
-  readonly channel: Channel
-  readonly account: Account
-  readonly exchanges: Exchange[]
-  readonly record: (exchange: Exchange) => void
-}
-
-/** A channel built the way the gateway builds it. */
-export function buildChannel(setup: ChannelSetup = {}): Built {
-  const exchanges: Exchange[] = []
-  const account: Account = {
-    id: newChannelAccountId(),
-    strategy: 'alipay',
-    settings: { app_id: appId, seller_id: sellerId, ...setup.settings },
-    keys: setup.keys ?? defaultKeys,
-  }
-  const registry = createRegistry(
-    { alipay },
-    {
-      clock: { now: () => setup.now ?? now },
-      fetch: () => Promise.reject(new Error('this test has no vendor')),
-      localHosts: [],
-      newNonce: () => crypto.randomUUID().replaceAll('-', ''),
-      ...setup.deps,
-    },
-  )
-  return {
-    channel: registry.get(account, '1'),
-    account,
-    exchanges,
-    record: (exchange) => exchanges.push(exchange),
-  }
-}
+export const buildChannel = channelBuilder({
+  strategy: 'alipay',
+  at: now,
+  settings: { app_id: appId, seller_id: sellerId },
+  keys: defaultKeys,
+})
 
 export type Fields = Readonly<Record<string, string>>
 
@@ -120,12 +69,6 @@ export const formBody = (fields: Fields): string => new URLSearchParams({ ...fie
 /** A notification as the vendor sends it in UTF-8. */
 export const signedBody = (fields: Fields, pem: string = vendorPem): string =>
   formBody({ ...fields, sign: signText(noticeText(fields), pem) })
-
-export const paymentId: PaymentId = (() => {
-  const id = parsePaymentId('p0123456789abcdefghijklmno')
-  assert(id !== undefined, 'the test id is a payment id')
-  return id
-})()
 
 export const channelPaymentId = '2026013122000000000000000001'
 
@@ -158,15 +101,7 @@ export const noticeOf = (changes: Fields = {}): Fields => ({
 export const without = (fields: Fields, ...names: readonly string[]): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)))
 
-export const callbackOf = (
-  built: Built,
-  body: string | Uint8Array,
-  headers: Fields = {},
-): RawCallback => ({
-  account: built.account.id,
-  headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8', ...headers },
-  body: Buffer.from(body),
-})
+export const callbackOf = callbackAs('application/x-www-form-urlencoded; charset=utf-8')
 
 export const read = (
   body: string | Uint8Array,
@@ -175,14 +110,6 @@ export const read = (
 
 export const readNotice = (changes: Fields = {}): Promise<CallbackReading> =>
   read(signedBody(noticeOf(changes)))
-
-export function contentOf(reading: CallbackReading): NotificationContent {
-  assert(reading.kind === 'verified', `expected verified, found ${reasonOf(reading)}`)
-  return reading.notification
-}
-
-export const reasonOf = (reading: CallbackReading): string =>
-  reading.kind === 'rejected' ? reading.reason : 'verified'
 
 export const reference = { paymentId, method: 'qr', createdAt: now } as const
 

@@ -1,15 +1,11 @@
 import type { Channel, CreateOutcome, PaymentRequest } from '#channel/channel'
-import type { ChannelDeps } from '#channel/registry'
 import { assert } from '#domain/assert'
-import {
-  buildChannel,
-  channelPaymentId,
-  paymentId,
-  requestOf,
-  signText,
-  vendorPem,
-} from './support.ts'
-import type { Built, ChannelSetup, Fields } from './support.ts'
+import { paymentId } from '../support.ts'
+import type { Built } from '../support.ts'
+import { vendorStarter } from '../tiny-vendor.ts'
+import type { ReplyTo, TinyVendorOf } from '../tiny-vendor.ts'
+import { buildChannel, channelPaymentId, requestOf, signText, vendorPem } from './support.ts'
+import type { Fields } from './support.ts'
 
 export interface Heard {
   readonly query: Fields
@@ -18,12 +14,8 @@ export interface Heard {
   readonly api: string
 }
 
-export type Reply = (heard: Heard) => Response | Promise<Response>
-
-export interface TinyVendor extends AsyncDisposable, Built {
-  readonly heard: readonly Heard[]
-  readonly host: string
-}
+export type Reply = ReplyTo<Heard>
+export type TinyVendor = TinyVendorOf<Heard>
 
 /** The name of an answer's node. */
 export const nodeName = (api: string): string => `${api.replaceAll('.', '_')}_response`
@@ -77,39 +69,19 @@ export const paymentOf = (changes: Readonly<Record<string, unknown>> = {}) => ({
   ...changes,
 })
 
-/**
- * A vendor on a loopback port, and a channel that talks to it.
- *
- * Replies are used in turn; the last one is used on. Not the emulator: one test, a few answers.
- */
-export function startVendor(replies: readonly Reply[], setup: ChannelSetup = {}): TinyVendor {
-  const heard: Heard[] = []
-  const server = Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    async fetch(request) {
-      const query = Object.fromEntries(new URL(request.url).searchParams)
-      const item = {
-        query,
-        api: query['method'] ?? '',
-        headers: Object.fromEntries(request.headers),
-        body: Object.fromEntries(new URLSearchParams(await request.text())),
-      }
-      heard.push(item)
-      const reply = replies[Math.min(heard.length, replies.length) - 1]
-      return reply?.(item) ?? new Response('no reply', { status: 500 })
-    },
-  })
-  const host = `127.0.0.1:${server.port}`
-  const deps: Partial<ChannelDeps> = {
-    fetch: (url, init) => fetch(url, init),
-    localHosts: [host, '127.0.0.1:1'],
-    ...setup.deps,
-  }
-  const settings = { gateway_url: `http://${host}/gateway.do`, ...setup.settings }
-  const built = buildChannel({ ...setup, settings, deps })
-  return { ...built, heard, host, [Symbol.asyncDispose]: () => server.stop(true) }
-}
+export const startVendor = vendorStarter<Heard>({
+  build: buildChannel,
+  settingsAt: (url) => ({ gateway_url: `${url}/gateway.do` }),
+  async hear(request) {
+    const query = Object.fromEntries(new URL(request.url).searchParams)
+    return {
+      query,
+      api: query['method'] ?? '',
+      headers: Object.fromEntries(request.headers),
+      body: Object.fromEntries(new URLSearchParams(await request.text())),
+    }
+  },
+})
 
 /** Prepares and creates a payment. */
 export function create(

@@ -1,15 +1,14 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { assert } from '#domain/assert'
+import { publicOf, reasonOf } from '../support.ts'
 import {
   buildChannel,
   callbackOf,
   defaultKeys,
   eventOf,
   liveSecret,
-  publicOf,
   read,
-  reasonOf,
   signedAt,
   strangerPem,
   vendorHeaders,

@@ -4,17 +4,15 @@ import { StoreUnavailable, receiveCallback } from '#channel/callback'
 import type { StoreNotification } from '#channel/callback'
 import { judge } from '#domain/notification'
 import { assert } from '#domain/assert'
+import { atSecond, contentOf, paymentId, reasonOf } from '../support.ts'
 import {
   app,
   buildChannel,
   callbackOf,
-  contentOf,
   eventOf,
   newerPem,
   paid,
-  paymentId,
   read,
-  reasonOf,
   signedAt,
   testChannel,
   vendorHeaders,
@@ -111,7 +109,7 @@ describe('reading', () => {
   )
 
   test('pingpp checklist 18: an event 25 h late is read like a fresh one', async () => {
-    const late = buildChannel({ seconds: signedAt + 25 * 3600 })
+    const late = buildChannel({ at: atSecond(signedAt + 25 * 3600) })
     const body = eventOf()
     expect(contentOf(await read(body, vendorHeaders(body), late))).toEqual(
       contentOf(await read(body)),

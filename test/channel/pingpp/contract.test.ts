@@ -10,14 +10,13 @@ import type {
   ToldRefund,
   Voice,
 } from '../contract/vendor.ts'
+import { keyOf, publicOf } from '../support.ts'
 import {
   PAYMENT_FIELD,
   PRODUCTS,
   app,
   liveSecret,
-  keyOf,
   merchantPem,
-  publicOf,
   signedAt,
   strangerPem,
   vendorHeaders,

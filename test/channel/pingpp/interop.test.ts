@@ -9,13 +9,12 @@ import { listTarget } from '#channel/pingpp/payment'
 import { requestMessage, signRequest } from '#channel/pingpp/signature'
 import { assert } from '#domain/assert'
 import { cny } from '#domain/money'
+import { atSecond, publicOf, refundId } from '../support.ts'
 import {
   app,
   liveSecret,
   merchantPem,
-  publicOf,
   reference,
-  refundId,
   requestOf,
   signedAt,
   vendorNumber,
@@ -85,7 +84,7 @@ describe('the vendor’s own client', () => {
     const parameters: unknown = JSON.parse(prepared.body)
     assert(typeof parameters === 'object' && parameters !== null, 'the body is an object')
     await clientOf(vendor).create(parameters)
-    vendor.clock.set(Number(vendor.heard[0]?.headers[TIME]))
+    vendor.clock.set(atSecond(Number(vendor.heard[0]?.headers[TIME])))
     await vendor.channel.createPayment(prepared, vendor.record)
     const [theirs, ours] = vendor.heard
     assert(theirs !== undefined && ours !== undefined, 'both asked')
@@ -133,7 +132,7 @@ describe('the vendor’s own client', () => {
       description: '退货',
       metadata: { pingzhang_refund: refundId },
     })
-    vendor.clock.set(Number(vendor.heard[0]?.headers[TIME]))
+    vendor.clock.set(atSecond(Number(vendor.heard[0]?.headers[TIME])))
     await vendor.channel.refund?.submit(refundOf(), vendor.record)
     const [theirs, ours] = vendor.heard
     assert(theirs !== undefined && ours !== undefined, 'both asked')

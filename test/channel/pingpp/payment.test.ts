@@ -1,16 +1,14 @@
 import { describe, expect, test } from 'bun:test'
 import { verify } from 'node:crypto'
 import { assert } from '#domain/assert'
+import { atSecond, keyOf, paymentId, publicOf } from '../support.ts'
 import {
   app,
   buildChannel,
   defaultKeys,
-  keyOf,
   liveSecret,
   merchantPem,
   paid,
-  paymentId,
-  publicOf,
   reference,
   requestOf,
   signedAt,
@@ -84,7 +82,7 @@ describe('creating', () => {
     const late: Reply = () => new Response('', { status: 502 })
     await using vendor = startVendor([
       (heard) => {
-        vendor.clock.set(signedAt + 3)
+        vendor.clock.set(atSecond(signedAt + 3))
         return late(heard)
       },
       good,

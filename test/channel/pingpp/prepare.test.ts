@@ -7,15 +7,8 @@ import { mint } from '#domain/brand'
 import type { Brand } from '#domain/brand'
 import { WALLETS } from '#domain/method'
 import { cny } from '#domain/money'
-import {
-  PRODUCTS,
-  app,
-  buildChannel,
-  paymentId,
-  requestOf,
-  signedAt,
-  vendorPayment,
-} from './support.ts'
+import { paymentId } from '../support.ts'
+import { PRODUCTS, app, buildChannel, requestOf, signedAt, vendorPayment } from './support.ts'
 
 const { channel } = buildChannel()
 

@@ -1,15 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { assert } from '#domain/assert'
-import {
-  app,
-  paid,
-  paymentId,
-  reference,
-  signedAt,
-  testKeys,
-  vendorNumber,
-  vendorPayment,
-} from './support.ts'
+import { atSecond, paymentId } from '../support.ts'
+import { app, paid, reference, signedAt, testKeys, vendorNumber, vendorPayment } from './support.ts'
 import { listOf, refusal, signed, startVendor } from './vendor.ts'
 import type { Heard, Reply } from './vendor.ts'
 
@@ -150,7 +142,7 @@ describe('without the vendor number', () => {
     async (seconds) => {
       const created = signedAt + seconds
       const { outcome, vendor } = await query([lister([vendorPayment({ created })])], reference, {
-        seconds: created + 900,
+        at: atSecond(created + 900),
       })
       expect(outcome).toMatchObject({ kind: 'found', facts: { vendorState: 'not_yet' } })
       expect(vendor.heard.length).toBeLessThanOrEqual(5)
@@ -158,7 +150,9 @@ describe('without the vendor number', () => {
   )
 
   test('the steps leave no second out', async () => {
-    const { vendor } = await query([lister([])], reference, { seconds: signedAt + 20 * 86_400 })
+    const { vendor } = await query([lister([])], reference, {
+      at: atSecond(signedAt + 20 * 86_400),
+    })
     const steps = vendor.heard.map(parametersOf)
     expect(steps).toHaveLength(4)
     for (const [index, step] of steps.slice(1).entries()) {
@@ -172,7 +166,7 @@ describe('without the vendor number', () => {
     for (const created of [signedAt - 1, signedAt + 1, signedAt + 700]) {
       const other = vendorPayment({ ...paid, id: 'ch_2', created })
       const { outcome } = await query([lister([unpaid, other])], reference, {
-        seconds: signedAt + 900,
+        at: atSecond(signedAt + 900),
       })
       expect(outcome).toMatchObject({ facts: { channelPaymentId: 'ch_2', vendorState: 'success' } })
     }

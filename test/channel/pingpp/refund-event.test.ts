@@ -1,14 +1,12 @@
 import { describe, expect, test } from 'bun:test'
 import fixture from '../../fixture/pingpp/refund.json'
+import { contentOf, paymentId, refundId } from '../support.ts'
 import {
   app,
-  contentOf,
   eventOf,
   paid,
-  paymentId,
   read,
   reference,
-  refundId,
   signedAt,
   vendorNumber,
   vendorPayment,

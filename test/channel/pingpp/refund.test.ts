@@ -1,22 +1,20 @@
 import { describe, expect, test } from 'bun:test'
 import type { RefundRequest } from '#channel/channel'
-import { assert } from '#domain/assert'
 import { cny } from '#domain/money'
 import fixture from '../../fixture/pingpp/refund.json'
+import { partOf, paymentId, refundId } from '../support.ts'
+import type { ChannelSetup } from '../support.ts'
 import {
   PAYMENT_FIELD,
   app,
   defaultKeys,
-  paymentId,
   reference,
-  refundId,
   signedAt,
   vendorNumber,
   vendorRefund,
 } from './support.ts'
-import type { ChannelSetup } from './support.ts'
 import { listOf, refusal, signed, startVendor } from './vendor.ts'
-import type { Reply, TinyVendor } from './vendor.ts'
+import type { Reply } from './vendor.ts'
 
 const PATH = `/v1/charges/${vendorNumber}/refunds`
 const RE = vendorRefund().id
@@ -28,11 +26,6 @@ const request: RefundRequest = {
   amount: cny(801n),
   reason: '退货',
   callbackUrl: 'https://pay.example.com/callback/a',
-}
-
-function partOf({ channel }: Pick<TinyVendor, 'channel'>) {
-  assert(channel.refund !== undefined, 'the channel has refunds')
-  return channel.refund
 }
 
 async function submit(replies: readonly Reply[], setup: ChannelSetup = {}) {

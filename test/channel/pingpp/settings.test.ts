@@ -3,14 +3,13 @@ import { generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import { pingpp } from '#channel/pingpp/index'
 import { checkAccount, settingsSchema } from '#channel/pingpp/settings'
+import { keyOf, publicOf } from '../support.ts'
 import {
   app,
   buildChannel,
   defaultKeys,
-  keyOf,
   liveSecret,
   merchantPem,
-  publicOf,
   reference,
   testKeys,
   testSecret,

@@ -1,23 +1,24 @@
-import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
-import type { Account, AccountKey } from '#channel/account'
-import type { CallbackReading, Channel, PaymentRequest, RawCallback } from '#channel/channel'
-import type { Exchange } from '#channel/http'
-import { createRegistry } from '#channel/registry'
-import type { ChannelDeps } from '#channel/registry'
-import { strategies } from '#channel/strategies'
+import { generateKeyPairSync, sign } from 'node:crypto'
+import type { AccountKey } from '#channel/account'
+import type { CallbackReading, PaymentRequest } from '#channel/channel'
 import { assert } from '#domain/assert'
-import { newChannelAccountId, parsePaymentId, parseRefundId } from '#domain/id'
-import type { PaymentId, RefundId } from '#domain/id'
 import type { Method, Wallet } from '#domain/method'
 import { cny } from '#domain/money'
-import type { NotificationContent } from '#domain/notification'
-import { Secret } from '#domain/secret'
-import type { Clock } from '#domain/time'
 import refundFixture from '../../fixture/pingpp/refund.json'
 import signing from '../../fixture/pingpp/signing.json'
+import {
+  atSecond,
+  callbackAs,
+  channelBuilder,
+  keyOf,
+  paymentId,
+  publicOf,
+  unarmour,
+} from '../support.ts'
+import type { Built } from '../support.ts'
 
 /** The fixture's armour keeps secret scanners quiet; the key is the sample that every client of the vendor has. */
-export const merchantPem = signing.privateKey.replaceAll('TESTING KEY', 'PRIVATE KEY')
+export const merchantPem = unarmour(signing.privateKey)
 export const liveSecret = 'sk_live_abcdefghijklmnopqrstuvwx'
 export const testSecret = 'sk_test_ibbTe5jLGCi5rzfH4OqPW9KC'
 export const app = 'app_1Gqj58ynP0mHeX1q'
@@ -33,30 +34,6 @@ function newPem(): string {
 export const vendorPem = newPem()
 export const newerPem = newPem()
 export const strangerPem = newPem()
-
-export const publicOf = (privatePem: string): string =>
-  String(createPublicKey(privatePem).export({ type: 'spki', format: 'pem' }))
-
-export interface MovableClock extends Clock {
-  set(seconds: number): void
-}
-
-export function clockAt(seconds: number): MovableClock {
-  let now = seconds
-  return {
-    now: () => new Date(now * 1000),
-    set(value) {
-      now = value
-    },
-  }
-}
-
-export const keyOf = (
-  purpose: AccountKey['purpose'],
-  serial: string,
-  value: string,
-  dates: { readonly validFrom?: Date; readonly validUntil?: Date } = {},
-): AccountKey => ({ purpose, serial, value: new Secret(value), ...dates })
 
 export const defaultKeys: readonly AccountKey[] = [
   keyOf('api_secret', 'secret', liveSecret),
@@ -78,46 +55,12 @@ export const testKeys: readonly AccountKey[] = defaultKeys.map((key) =>
   key.purpose === 'api_secret' ? keyOf('api_secret', 'secret', testSecret) : key,
 )
 
-export interface ChannelSetup {
-  readonly seconds?: number
-  readonly keys?: readonly AccountKey[]
-  readonly settings?: Readonly<Record<string, unknown>>
-  readonly deps?: Partial<ChannelDeps>
-}
-
-export interface Built {
-  readonly channel: Channel
-  readonly clock: MovableClock
-  readonly exchanges: Exchange[]
-  readonly record: (exchange: Exchange) => void
-  readonly account: Account
-}
-
-/** A channel built the way the gateway builds it. */
-export function buildChannel(setup: ChannelSetup = {}): Built {
-  const clock = clockAt(setup.seconds ?? signedAt)
-  const exchanges: Exchange[] = []
-  const account: Account = {
-    id: newChannelAccountId(),
-    strategy: 'pingpp',
-    settings: { app, ...setup.settings },
-    keys: setup.keys ?? defaultKeys,
-  }
-  const registry = createRegistry(strategies, {
-    clock,
-    fetch: () => Promise.reject(new Error('this test has no vendor')),
-    localHosts: [],
-    newNonce: () => crypto.randomUUID().replaceAll('-', ''),
-    ...setup.deps,
-  })
-  return {
-    channel: registry.get(account, '1'),
-    clock,
-    exchanges,
-    record: (exchange) => exchanges.push(exchange),
-    account,
-  }
-}
+export const buildChannel = channelBuilder({
+  strategy: 'pingpp',
+  at: atSecond(signedAt),
+  settings: { app },
+  keys: defaultKeys,
+})
 
 export const testChannel = (): Built => buildChannel({ keys: testKeys, settings: { mode: 'test' } })
 
@@ -129,17 +72,7 @@ export const vendorHeaders = (
   'x-pingplusplus-signature': sign('sha256', Buffer.from(body), pem).toString('base64'),
 })
 
-export function callbackOf(
-  built: Built,
-  body: string | Uint8Array,
-  headers: Readonly<Record<string, string>>,
-): RawCallback {
-  return {
-    account: built.account.id,
-    headers: { 'content-type': 'application/json', ...headers },
-    body: Buffer.from(body),
-  }
-}
+export const callbackOf = callbackAs('application/json')
 
 /** Lets a channel read a body, signed with the vendor's key unless headers say otherwise. */
 export const read = (
@@ -148,32 +81,12 @@ export const read = (
   built: Built = buildChannel(),
 ): Promise<CallbackReading> => built.channel.readCallback(callbackOf(built, body, headers))
 
-export function contentOf(reading: CallbackReading): NotificationContent {
-  assert(reading.kind === 'verified', `expected verified, found ${reasonOf(reading)}`)
-  return reading.notification
-}
-
-export const reasonOf = (reading: CallbackReading): string =>
-  reading.kind === 'rejected' ? reading.reason : 'verified'
-
-export const paymentId: PaymentId = (() => {
-  const id = parsePaymentId('p0123456789abcdefghijklmno')
-  assert(id !== undefined, 'the test id is a payment id')
-  return id
-})()
-
-export const refundId: RefundId = (() => {
-  const id = parseRefundId('r0123456789abcdefghijklmno')
-  assert(id !== undefined, 'the test id is a refund id')
-  return id
-})()
-
 export const vendorNumber = 'ch_100240816592822384640019'
 
 export const reference = {
   paymentId,
   method: 'qr',
-  createdAt: new Date(signedAt * 1000),
+  createdAt: atSecond(signedAt),
   vendorProduct: 'alipay_qr',
 } as const
 
@@ -184,7 +97,7 @@ export const requestOf = (changes: Partial<PaymentRequest> = {}): PaymentRequest
   amount: cny(12_800n),
   subject: '测试商品',
   clientIp: '14.23.150.211',
-  expiresAt: new Date((signedAt + 900) * 1000),
+  expiresAt: atSecond(signedAt + 900),
   callbackUrl: 'https://pay.example.com/callback/a',
   returnUrl: 'https://pay.example.com/return/a/p',
   payerOpenId: 'o7xEMsySBFG3MVHI-9VsAJX-j50W',

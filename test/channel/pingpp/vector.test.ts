@@ -6,15 +6,8 @@ import { requestMessage, signRequest } from '#channel/pingpp/signature'
 import { assert } from '#domain/assert'
 import callback from '../../fixture/pingpp/callback.json'
 import signing from '../../fixture/pingpp/signing.json'
-import {
-  buildChannel,
-  contentOf,
-  merchantPem,
-  read,
-  reasonOf,
-  testKeys,
-  withVendorKeys,
-} from './support.ts'
+import { contentOf, reasonOf } from '../support.ts'
+import { buildChannel, merchantPem, read, testKeys, withVendorKeys } from './support.ts'
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 

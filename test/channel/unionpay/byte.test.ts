@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { buildChannel, formOf, noticeOf, read, reasonOf, signedBy } from './support.ts'
+import { reasonOf } from '../support.ts'
+import { buildChannel, formOf, noticeOf, read, signedBy } from './support.ts'
 
 const signed = signedBy(noticeOf({ reserved: '{a=1&b=2}' }))
 const body = formOf(signed)

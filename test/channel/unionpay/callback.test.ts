@@ -4,24 +4,21 @@ import { judge } from '#domain/notification'
 import type { VerifiedNotification } from '#domain/notification'
 import { assert } from '#domain/assert'
 import { sign } from 'node:crypto'
+import { contentOf, paymentId, reasonOf, unarmour } from '../support.ts'
 import {
   buildChannel,
   callbackOf,
   chain,
-  contentOf,
   crlf,
   factsOf,
   formOf,
   merId,
   noticeOf,
-  paymentId,
   read,
   readSigned,
-  reasonOf,
   sha256,
   signedBy,
   txnTime,
-  unarmour,
 } from './support.ts'
 
 describe('a notice of a payment', () => {

@@ -10,10 +10,10 @@ import type {
   ToldRefund,
   Voice,
 } from '../contract/vendor.ts'
+import { keyOf } from '../support.ts'
 import {
   chain,
   intermediateKey,
-  keyOf,
   merId,
   merchantKey,
   noticeOf,

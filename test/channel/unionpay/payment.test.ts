@@ -4,19 +4,19 @@ import type { CreateOutcome, PaymentRequest, PreparedPayment } from '#channel/ch
 import { renderPage } from '#gateway/page/layout'
 import { html } from 'hono/html'
 import { assert } from '#domain/assert'
+import { keyOf, unarmour } from '../support.ts'
+import type { Built, ChannelSetup } from '../support.ts'
 import {
   buildChannel,
   certId,
   chain,
   defaultKeys,
-  keyOf,
   merchantPem,
   requestOf,
   sha256,
   textOf,
-  unarmour,
 } from './support.ts'
-import type { Built, ChannelSetup, Message } from './support.ts'
+import type { Message } from './support.ts'
 import { answering, startVendor } from './vendor.ts'
 import type { Reply } from './vendor.ts'
 

@@ -7,7 +7,8 @@ import { assert } from '#domain/assert'
 import { mint } from '#domain/brand'
 import type { PaymentId } from '#domain/id'
 import { cny } from '#domain/money'
-import { buildChannel, merId, now, paymentId, requestOf, txnTime } from './support.ts'
+import { paymentId } from '../support.ts'
+import { buildChannel, merId, now, requestOf, txnTime } from './support.ts'
 
 const prepare = (changes: Partial<PaymentRequest> = {}, at = now): PrepareOutcome =>
   buildChannel({ at }).channel.preparePayment(requestOf(changes))

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'bun:test'
 import type { VendorState } from '#domain/notification'
 import { vendorStateOf } from '#channel/unionpay/wire'
+import { paymentId } from '../support.ts'
 import {
   buildChannel,
   certId,
   merId,
   noticeOf,
-  paymentId,
   reference,
   signedBy,
   rawOf,

@@ -1,16 +1,12 @@
 import type { RefundOutcome, RefundQueryOutcome, RefundRequest } from '#channel/channel'
-import { assert } from '#domain/assert'
-import { parseRefundId } from '#domain/id'
-import type { RefundId } from '#domain/id'
 import { cny } from '#domain/money'
-import { paymentId, reference } from './support.ts'
-import type { ChannelSetup, Message } from './support.ts'
+import { partOf, paymentId, refundId } from '../support.ts'
+import type { ChannelSetup } from '../support.ts'
+import { reference } from './support.ts'
+import type { Message } from './support.ts'
 import { answering, startVendor } from './vendor.ts'
 import type { Reply, TinyVendor } from './vendor.ts'
 
-const number = parseRefundId('r0123456789abcdefghijklmno')
-assert(number !== undefined, 'the test id is a refund id')
-export const refundId: RefundId = number
 /** A later second than the payment's. */
 export const refundTime = '20260315093000'
 export const origQryId = '782603141015300001238'
@@ -24,11 +20,6 @@ export const request: RefundRequest = {
   reason: 'too big',
   callbackUrl: 'https://pay.example.com/callback/a',
   vendorTime: refundTime,
-}
-
-export function partOf({ channel }: Pick<TinyVendor, 'channel'>) {
-  assert(channel.refund !== undefined, 'the channel has refunds')
-  return channel.refund
 }
 
 export async function submit(

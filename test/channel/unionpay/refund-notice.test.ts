@@ -4,16 +4,14 @@ import { assert } from '#domain/assert'
 import { parseRefundFacts, storeFacts } from '#domain/facts'
 import { judge } from '#domain/notification'
 import type { VendorRefundState } from '#domain/notification'
+import { contentOf, paymentId, reasonOf } from '../support.ts'
 import {
   buildChannel,
-  contentOf,
   formOf,
   merId,
   noticeOf,
-  paymentId,
   read,
   readSigned,
-  reasonOf,
   vector,
   vectorMessage,
 } from './support.ts'

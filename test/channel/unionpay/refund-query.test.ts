@@ -1,15 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import {
-  ended,
-  fieldsOf,
-  partOf,
-  query,
-  queryId,
-  refundId,
-  refundTime,
-  request,
-} from './refund-call.ts'
-import { certId, merId, paymentId } from './support.ts'
+import { partOf, paymentId, refundId } from '../support.ts'
+import { ended, fieldsOf, query, queryId, refundTime, request } from './refund-call.ts'
+import { certId, merId } from './support.ts'
 import type { Message } from './support.ts'
 import { answering, startVendor } from './vendor.ts'
 

@@ -1,15 +1,14 @@
 import { verify } from 'node:crypto'
 import { describe, expect, test } from 'bun:test'
 import { cny } from '#domain/money'
+import { keyOf, partOf, paymentId, refundId } from '../support.ts'
 import {
   DOUBTS,
   SHORT,
   accepted,
   fieldsOf,
   origQryId,
-  partOf,
   queryId,
-  refundId,
   refundTime,
   request,
   submit,
@@ -19,11 +18,9 @@ import {
   certId,
   chain,
   intermediateKey,
-  keyOf,
   merId,
   merchantPem,
   now,
-  paymentId,
   reference,
   rootKey,
   sha256,

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { ReturnFields, ReturnReading } from '#channel/channel'
 import { assert } from '#domain/assert'
-import { buildChannel, noticeOf, paymentId, signedBy } from './support.ts'
+import { paymentId } from '../support.ts'
+import { buildChannel, noticeOf, signedBy } from './support.ts'
 import type { Message } from './support.ts'
 
 function readReturn(fields: ReturnFields): Promise<ReturnReading> {

@@ -3,12 +3,12 @@ import { generateKeyPairSync } from 'node:crypto'
 import { strategies } from '#channel/strategies'
 import { assert } from '#domain/assert'
 import type { AccountKey } from '#channel/account'
+import { keyOf } from '../support.ts'
 import {
   certId,
   chain,
   defaultKeys,
   intermediateKey,
-  keyOf,
   merId,
   merchantKey,
   merchantPem,

@@ -1,51 +1,20 @@
 import { createHash, sign } from 'node:crypto'
-import type { Account, AccountKey } from '#channel/account'
-import type { CallbackReading, Channel, PaymentRequest, RawCallback } from '#channel/channel'
-import type { Exchange } from '#channel/http'
-import type { ChannelDeps } from '#channel/registry'
-import { createRegistry } from '#channel/registry'
-import { strategies } from '#channel/strategies'
+import type { CallbackReading, PaymentRequest } from '#channel/channel'
 import { assert } from '#domain/assert'
-import { newChannelAccountId, parsePaymentId } from '#domain/id'
-import type { PaymentId } from '#domain/id'
 import { cny } from '#domain/money'
-import type { NotificationContent, PaymentFacts } from '#domain/notification'
-import { Secret } from '#domain/secret'
-import type { Clock } from '#domain/time'
+import type { PaymentFacts } from '#domain/notification'
 import chain from '../../fixture/unionpay/chain.json'
 import vector from '../../fixture/unionpay/vector.json'
+import { callbackAs, channelBuilder, contentOf, keyOf, paymentId, unarmour } from '../support.ts'
+import type { Built } from '../support.ts'
 
 export { chain, vector }
-
-/** The fixtures' armour keeps secret scanners quiet; the keys are made for these tests. */
-export const unarmour = (pem: string): string => pem.replaceAll('TESTING KEY', 'PRIVATE KEY')
 
 export const merchantPem = unarmour(chain.merchant.privateKey)
 export const { certId } = chain.merchant
 export const merId = '777290058110048'
 export const now = new Date('2026-03-14T02:15:30Z')
 export const txnTime = '20260314101530'
-
-export interface MovableClock extends Clock {
-  set(moment: Date): void
-}
-
-export function clockAt(moment: Date): MovableClock {
-  let at = moment
-  return {
-    now: () => at,
-    set(value) {
-      at = value
-    },
-  }
-}
-
-export const keyOf = (
-  purpose: AccountKey['purpose'],
-  serial: string,
-  value: string,
-  dates: { readonly validFrom?: Date; readonly validUntil?: Date } = {},
-): AccountKey => ({ purpose, serial, value: new Secret(value), ...dates })
 
 export const merchantKey = keyOf('merchant_private', certId, merchantPem)
 export const rootKey = keyOf('vendor_root', '10', chain.root)
@@ -54,46 +23,12 @@ export const intermediateKey = keyOf('vendor_root', '11', chain.intermediate)
 export const cfcaKey = keyOf('vendor_root', '12', chain.cfcaIntermediate)
 export const defaultKeys = [merchantKey, rootKey, intermediateKey, cfcaKey]
 
-export interface ChannelSetup {
-  readonly at?: Date
-  readonly keys?: readonly AccountKey[]
-  readonly settings?: Readonly<Record<string, unknown>>
-  readonly deps?: Partial<ChannelDeps>
-}
-
-export interface Built {
-  readonly channel: Channel
-  readonly clock: MovableClock
-  readonly exchanges: Exchange[]
-  readonly record: (exchange: Exchange) => void
-  readonly account: Account
-}
-
-/** A channel built the way the gateway builds it. */
-export function buildChannel(setup: ChannelSetup = {}): Built {
-  const clock = clockAt(setup.at ?? now)
-  const exchanges: Exchange[] = []
-  const account: Account = {
-    id: newChannelAccountId(),
-    strategy: 'unionpay',
-    settings: { merId, ...setup.settings },
-    keys: setup.keys ?? defaultKeys,
-  }
-  const registry = createRegistry(strategies, {
-    clock,
-    fetch: () => Promise.reject(new Error('this test has no vendor')),
-    localHosts: [],
-    newNonce: () => '',
-    ...setup.deps,
-  })
-  return {
-    channel: registry.get(account, '1'),
-    clock,
-    exchanges,
-    record: (exchange) => exchanges.push(exchange),
-    account,
-  }
-}
+export const buildChannel = channelBuilder({
+  strategy: 'unionpay',
+  at: now,
+  settings: { merId },
+  keys: defaultKeys,
+})
 
 export type Message = Readonly<Record<string, string>>
 
@@ -145,12 +80,6 @@ export const rawOf = (message: Message): string =>
     .map(([name, value]) => `${name}=${value}`)
     .join('&')
 
-export const paymentId: PaymentId = (() => {
-  const id = parsePaymentId('p0123456789abcdefghijklmno')
-  assert(id !== undefined, 'the test id is a payment id')
-  return id
-})()
-
 export const reference = {
   paymentId,
   method: 'page',
@@ -196,15 +125,7 @@ export const noticeOf = (changes: Message = {}): Message => ({
   ...changes,
 })
 
-export const callbackOf = (
-  built: Built,
-  body: string | Uint8Array,
-  headers: Readonly<Record<string, string>> = {},
-): RawCallback => ({
-  account: built.account.id,
-  headers: { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8', ...headers },
-  body: Buffer.from(body),
-})
+export const callbackOf = callbackAs('application/x-www-form-urlencoded;charset=UTF-8')
 
 export const read = (
   body: string | Uint8Array,
@@ -215,19 +136,11 @@ export const read = (
 export const readSigned = (changes: Message = {}, built?: Built): Promise<CallbackReading> =>
   read(formOf(signedBy(noticeOf(changes))), built)
 
-export function contentOf(reading: CallbackReading): NotificationContent {
-  assert(reading.kind === 'verified', `expected verified, found ${reasonOf(reading)}`)
-  return reading.notification
-}
-
 export function factsOf(reading: CallbackReading): PaymentFacts {
   const { facts } = contentOf(reading)
   assert(facts.kind === 'payment', `expected a payment, found ${facts.kind}`)
   return facts
 }
-
-export const reasonOf = (reading: CallbackReading): string =>
-  reading.kind === 'rejected' ? reading.reason : 'verified'
 
 /** A message of the dossier, its certificate in place. */
 export function vectorMessage(

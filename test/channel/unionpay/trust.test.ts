@@ -2,27 +2,25 @@ import { describe, expect, test } from 'bun:test'
 import { createKeyring } from '#channel/unionpay/key'
 import { settingsSchema } from '#channel/unionpay/settings'
 import type { AccountKey } from '#channel/account'
+import { clockAt, keyOf, reasonOf } from '../support.ts'
+import type { ChannelSetup } from '../support.ts'
 import {
   buildChannel,
   cfcaKey,
   chain,
-  clockAt,
   crlf,
   defaultKeys,
   formOf,
   intermediateKey,
-  keyOf,
   merId,
   noticeOf,
   now,
   read,
   readSigned,
-  reasonOf,
   rootKey,
   signedBy,
   vector,
 } from './support.ts'
-import type { ChannelSetup } from './support.ts'
 
 const otherRoot = keyOf('vendor_root', '10', chain.otherRoot)
 const otherIntermediate = keyOf('vendor_root', '11', chain.otherIntermediate)

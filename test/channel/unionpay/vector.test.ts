@@ -9,6 +9,7 @@ import { parseAnswer } from '#channel/unionpay/wire'
 import { assert } from '#domain/assert'
 import { mint } from '#domain/brand'
 import type { PaymentId } from '#domain/id'
+import { reasonOf } from '../support.ts'
 import {
   buildChannel,
   certId,
@@ -18,7 +19,6 @@ import {
   rawOf,
   read,
   readSigned,
-  reasonOf,
   reference,
   sha256,
   vector,

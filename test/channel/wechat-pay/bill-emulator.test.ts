@@ -7,20 +7,19 @@ import { assert } from '#domain/assert'
 import { generateBill } from '../../bench/wechat-bill.ts'
 import type { WechatPayEmulator } from '../../emulator/wechat-pay/emulator.ts'
 import { startWechatPayEmulator } from '../../emulator/wechat-pay/emulator.ts'
+import { keyOf, publicOf } from '../support.ts'
+import type { Built } from '../support.ts'
 import { brokenBy, partOf, readFile } from './bill-support.ts'
 import {
   apiv3Key,
   appid,
   buildChannel,
-  keyOf,
   mchid,
   merchantPem,
   merchantSerial,
-  publicOf,
   reference,
   requestOf,
 } from './support.ts'
-import type { Built } from './support.ts'
 import { parsePaymentId, parseRefundId } from '#domain/id'
 import type { PaymentId } from '#domain/id'
 import { cny } from '#domain/money'
@@ -37,7 +36,7 @@ let now = new Date()
 function setClock(text: string | number): void {
   const at = typeof text === 'number' ? text : seconds(text)
   now = new Date(at * 1000)
-  built.clock.set(at)
+  built.clock.set(now)
 }
 
 const numberOf = (letter: string, index: number): string => letter + String(index).padStart(25, '0')

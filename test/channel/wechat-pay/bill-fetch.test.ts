@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import { createHash, createPublicKey, verify } from 'node:crypto'
+import { unixSeconds } from '#domain/time'
+import { publicOf } from '../support.ts'
 import { partOf } from './bill-support.ts'
-import { NEXT_DAY, TOKEN, at, fetchBill, file, link, packed, sha1, whole } from './bill-vendor.ts'
-import { merchantPem, publicKeyId, publicOf, vendorPem } from './support.ts'
+import { NEXT_DAY, TOKEN, fetchBill, file, link, packed, sha1, whole } from './bill-vendor.ts'
+import { merchantPem, publicKeyId, vendorPem } from './support.ts'
 import { probed, refusal, signed } from './vendor.ts'
 import type { Heard, Reply } from './vendor.ts'
 
@@ -105,7 +107,7 @@ describe('the hour', () => {
     ['2026-05-15T00:00:00+08:00', 'empty'],
   ] as const)('RC-02, F109: none at %p is %p', async (moment, kind) => {
     const { outcome } = await fetchBill(() => [() => refusal(400, 'NO_STATEMENT_EXIST')], {
-      seconds: at(moment),
+      at: new Date(moment),
     })
     expect(outcome).toEqual({ kind, code: 'NO_STATEMENT_EXIST' })
   })
@@ -119,7 +121,7 @@ describe('the date', () => {
     ['2026-02-27', '2026-05-31T12:00:00+08:00'],
     ['2025-12-31', '2026-12-31T12:00:00+08:00'],
   ])('wechatpay checklist 66: %s is refused at %s, without asking', async (date, moment) => {
-    const { outcome, vendor } = await fetchBill(whole, { date, seconds: at(moment) })
+    const { outcome, vendor } = await fetchBill(whole, { date, at: new Date(moment) })
     expect(outcome).toMatchObject({ kind: 'refused', code: 'BILL_DATE' })
     expect(vendor.heard).toEqual([])
   })
@@ -131,8 +133,8 @@ describe('the date', () => {
     ['2025-12-31', '2026-03-31T12:00:00+08:00'],
     ['2025-11-30', '2026-02-28T12:00:00+08:00'],
   ])('RC-12: %s is asked for at %s', async (date, moment) => {
-    const seconds = at(moment)
-    const late = (host: string) => [link(host, {}, seconds), file]
-    expect((await fetchBill(late, { date, seconds })).outcome.kind).toBe('fetched')
+    const at = new Date(moment)
+    const late = (host: string) => [link(host, {}, unixSeconds(at)), file]
+    expect((await fetchBill(late, { date, at })).outcome.kind).toBe('fetched')
   })
 })

@@ -1,7 +1,8 @@
 import { gzipSync } from 'node:zlib'
 import type { BillFetch, BillKind } from '#channel/bill'
+import { atSecond } from '../support.ts'
+import type { ChannelSetup } from '../support.ts'
 import { bytesOf, partOf, sampleOf } from './bill-support.ts'
-import type { ChannelSetup } from './support.ts'
 import { refusal, signed, startVendor } from './vendor.ts'
 import type { Reply, TinyVendor } from './vendor.ts'
 
@@ -13,7 +14,6 @@ export const TOKEN = 'aB3%2Fx%2B-_~==&tartype=gzip'
 
 /** Half past ten of the next day in Beijing. */
 export const NEXT_DAY = Date.parse('2026-03-15T10:30:00+08:00') / 1000
-export const at = (text: string): number => Date.parse(text) / 1000
 
 export interface Fetched {
   readonly outcome: BillFetch
@@ -34,10 +34,9 @@ export async function fetchBill(
   { kind = 'transaction', date = businessDate, room = Infinity, ...setup }: How = {},
 ): Promise<Fetched> {
   const turns: Reply[] = []
-  const seconds = setup.seconds ?? NEXT_DAY
   await using vendor = startVendor([(heard) => (turns.shift() ?? noReply)(heard)], {
+    at: atSecond(NEXT_DAY),
     ...setup,
-    seconds,
   })
   turns.push(...replies(`http://${vendor.host}`))
   const chunks: Uint8Array[] = []

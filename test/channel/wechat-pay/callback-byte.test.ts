@@ -1,14 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { contentOf, reasonOf } from '../support.ts'
 import {
   buildChannel,
-  contentOf,
   fixtureHeaders,
   notifiedAt,
   payment,
   read,
   readPayment,
-  reasonOf,
   vendorHeaders,
 } from './support.ts'
 

@@ -3,23 +3,21 @@ import fc from 'fast-check'
 import { receiveCallback } from '#channel/callback'
 import { assert } from '#domain/assert'
 import verifying from '../../fixture/wechat-pay/verifying.json'
+import { atSecond, contentOf, keyOf, reasonOf } from '../support.ts'
 import {
   apiv3Key,
   buildChannel,
   callbackOf,
   certificateSerial,
-  contentOf,
   defaultKeys,
   envelopeOf,
   fixtureHeaders,
-  keyOf,
   notifiedAt,
   orderOf,
   payment,
   publicKeyId,
   read,
   readPayment,
-  reasonOf,
   seal,
   vendorHeaders,
   vendorPem,
@@ -103,7 +101,7 @@ describe('refusing', () => {
 
   test('T1 with the headers that were captured is refused', async () => {
     const { timestamp, nonce, serial, signature } = verifying.probeT1
-    const built = buildChannel({ seconds: Number(timestamp) })
+    const built = buildChannel({ at: atSecond(Number(timestamp)) })
     const headers = {
       'wechatpay-timestamp': timestamp,
       'wechatpay-nonce': nonce,

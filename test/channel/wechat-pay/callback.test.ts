@@ -2,21 +2,19 @@ import { describe, expect, test } from 'bun:test'
 import { receiveCallback } from '#channel/callback'
 import { judge } from '#domain/notification'
 import fixture from '../../fixture/wechat-pay/callback.json'
+import { atSecond, contentOf, keyOf, paymentId } from '../support.ts'
 import {
   apiv3Key,
   buildChannel,
   callbackOf,
   certificateSerial,
-  contentOf,
   defaultKeys,
   envelopeOf,
   fixtureHeaders,
-  keyOf,
   mchid,
   notifiedAt,
   orderOf,
   payment,
-  paymentId,
   read,
   readPayment,
   seal,
@@ -44,7 +42,7 @@ describe('reading', () => {
 
   test('wechatpay checklist 62: the refund notice of the dossier (D2) is read from refund_status', async () => {
     const { refund } = fixture
-    const built = buildChannel({ seconds: Number(refund.timestamp) })
+    const built = buildChannel({ at: atSecond(Number(refund.timestamp)) })
     const reading = await read(refund.body, fixtureHeaders(refund), built)
     expect(contentOf(reading).facts).toEqual({
       kind: 'refund',
@@ -140,7 +138,11 @@ describe('reading', () => {
   test('wechatpay checklist 53: an event 24 h 4 min old passes under a fresh signature', async () => {
     const seconds = notifiedAt + 24 * 3600 + 240
     const body = envelopeOf(orderOf())
-    const reading = await read(body, vendorHeaders(body, { seconds }), buildChannel({ seconds }))
+    const reading = await read(
+      body,
+      vendorHeaders(body, { seconds }),
+      buildChannel({ at: atSecond(seconds) }),
+    )
     expect(reading.kind).toBe('verified')
   })
 

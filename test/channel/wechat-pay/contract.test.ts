@@ -9,17 +9,16 @@ import type {
   ToldRefund,
   Voice,
 } from '../contract/vendor.ts'
+import { keyOf, publicOf } from '../support.ts'
 import {
   apiv3Key,
   appid,
-  keyOf,
   mchid,
   merchantPem,
   merchantSerial,
   notifiedAt,
   otherPem,
   publicKeyId,
-  publicOf,
   seal,
   vendorHeaders,
   vendorPem,

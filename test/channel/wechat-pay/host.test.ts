@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { assert } from '#domain/assert'
 import { hangingUp } from '../hanging-up.ts'
-import { partOf, refundRequest } from './refund-support.ts'
-import { paymentId, reference, requestOf } from './support.ts'
+import { partOf, paymentId } from '../support.ts'
+import { refundRequest } from './refund-support.ts'
+import { reference, requestOf } from './support.ts'
 import { refusal, signed, startVendor } from './vendor.ts'
 import type { TinyVendor } from './vendor.ts'
 

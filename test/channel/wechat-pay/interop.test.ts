@@ -6,12 +6,12 @@ import * as native from '#channel/crypto-native'
 import { importSigningKey, sign, utf8 } from '#channel/crypto'
 import { authorize, requestMessage, signForClient } from '#channel/wechat-pay/signature'
 import { assert } from '#domain/assert'
+import { contentOf, publicOf } from '../support.ts'
 import {
   apiv3Key,
   appid,
   buildChannel,
   callbackOf,
-  contentOf,
   envelopeOf,
   mchid,
   merchantPem,
@@ -20,7 +20,6 @@ import {
   orderOf,
   otherPem,
   publicKeyId,
-  publicOf,
 } from './support.ts'
 
 const merchantPublic = publicOf(merchantPem)

@@ -2,15 +2,8 @@ import 'reflect-metadata'
 import { beforeAll, describe, expect, test } from 'bun:test'
 import { generateKeyPairSync } from 'node:crypto'
 import { X509CertificateGenerator } from '@peculiar/x509'
-import {
-  apiv3Key,
-  defaultKeys,
-  keyOf,
-  notifiedAt,
-  reference,
-  seal,
-  vendorHeaders,
-} from './support.ts'
+import { keyOf } from '../support.ts'
+import { apiv3Key, defaultKeys, notifiedAt, reference, seal, vendorHeaders } from './support.ts'
 import { refusal, startVendor } from './vendor.ts'
 import type { Reply } from './vendor.ts'
 

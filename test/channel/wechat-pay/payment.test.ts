@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { assert } from '#domain/assert'
+import { addMs } from '#domain/time'
 import type { Method } from '#domain/method'
 import signing from '../../fixture/wechat-pay/signing.json'
+import { atSecond } from '../support.ts'
 import { publicKeyId, reference, requestOf } from './support.ts'
 import { probed, refusal, signed, startVendor } from './vendor.ts'
 import type { Reply, TinyVendor } from './vendor.ts'
@@ -86,7 +88,7 @@ describe('creating', () => {
     await using vendor = startVendor([() => signed(200, CODE)])
     const prepared = prepare(vendor)
     await vendor.channel.createPayment(prepared, vendor.record)
-    vendor.clock.set(vendor.clock.now().getTime() / 1000 + 100)
+    vendor.clock.set(addMs(vendor.clock.now(), 100_000))
     await vendor.channel.createPayment(prepared, vendor.record)
     expect(vendor.heard[1]?.body).toBe(vendor.heard[0]?.body)
     expect(vendor.heard[1]?.headers['authorization']).not.toBe(
@@ -96,7 +98,7 @@ describe('creating', () => {
 
   test('wechatpay checklist 37: JSAPI and app parameters are those of V6 and V7', async () => {
     await using vendor = startVendor([() => signed(200, PREPAY, { seconds: 1_554_208_460 })], {
-      seconds: 1_554_208_460,
+      at: atSecond(1_554_208_460),
       settings: { appid: 'wx2421b1c4370ec43b' },
       deps: { newNonce: () => '593BEC0C930BF1AFEB40B4A08C8FB242' },
     })

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import { assert } from '#domain/assert'
 import { cny } from '#domain/money'
 import type { PaymentRequest } from '#channel/channel'
-import { buildChannel, notifiedAt, paymentId, requestOf } from './support.ts'
+import { paymentId } from '../support.ts'
+import { buildChannel, notifiedAt, requestOf } from './support.ts'
 
 const inSeconds = (seconds: number): Date => new Date((notifiedAt + seconds) * 1000)
 

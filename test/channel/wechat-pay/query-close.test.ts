@@ -1,13 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import verifying from '../../fixture/wechat-pay/verifying.json'
-import {
-  apiv3Key,
-  certificateSerial,
-  notifiedAt,
-  orderOf,
-  paymentId,
-  reference,
-} from './support.ts'
+import { paymentId } from '../support.ts'
+import { apiv3Key, certificateSerial, notifiedAt, orderOf, reference } from './support.ts'
 import { probed, refusal, signed, startVendor } from './vendor.ts'
 import type { Reply } from './vendor.ts'
 

@@ -4,14 +4,13 @@ import { inspect } from 'node:util'
 import { createRegistry } from '#channel/registry'
 import { strategies } from '#channel/strategies'
 import { checkAccount, hostsOf, settingsSchema } from '#channel/wechat-pay/settings'
+import { clockAt, keyOf } from '../support.ts'
 import {
   apiv3Key,
   appid,
   buildChannel,
   certificateSerial,
-  clockAt,
   defaultKeys,
-  keyOf,
   mchid,
   merchantPem,
   merchantSerial,
@@ -126,7 +125,7 @@ describe('accounts', () => {
 test('wechatpay checklist 77: the switch to the public key and back is a new version of the row', async () => {
   await using vendor = startVendor([() => signed(200, '{}')])
   const registry = createRegistry(strategies, {
-    clock: clockAt(0),
+    clock: clockAt(new Date(0)),
     fetch,
     localHosts: [vendor.host],
     newNonce: () => 'n'.repeat(32),

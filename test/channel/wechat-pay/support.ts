@@ -1,23 +1,20 @@
-import { createCipheriv, createPublicKey, sign } from 'node:crypto'
-import type { Account, AccountKey } from '#channel/account'
-import type { CallbackReading, Channel, PaymentRequest, RawCallback } from '#channel/channel'
-import type { Exchange } from '#channel/http'
-import type { ChannelDeps } from '#channel/registry'
-import { createRegistry } from '#channel/registry'
-import { strategies } from '#channel/strategies'
-import { assert } from '#domain/assert'
-import { newChannelAccountId, parsePaymentId } from '#domain/id'
-import type { PaymentId } from '#domain/id'
+import { createCipheriv, sign } from 'node:crypto'
+import type { AccountKey } from '#channel/account'
+import type { CallbackReading, PaymentRequest } from '#channel/channel'
 import { cny } from '#domain/money'
-import type { NotificationContent } from '#domain/notification'
-import { Secret } from '#domain/secret'
-import type { Clock } from '#domain/time'
 import callbackFixture from '../../fixture/wechat-pay/callback.json'
 import signingFixture from '../../fixture/wechat-pay/signing.json'
 import verifyingFixture from '../../fixture/wechat-pay/verifying.json'
-
-/** The fixtures' armour keeps secret scanners quiet; the keys are published test keys. */
-export const unarmour = (pem: string): string => pem.replaceAll('TESTING KEY', 'PRIVATE KEY')
+import {
+  atSecond,
+  callbackAs,
+  channelBuilder,
+  keyOf,
+  paymentId,
+  publicOf,
+  unarmour,
+} from '../support.ts'
+import type { Built } from '../support.ts'
 
 export const merchantPem = unarmour(signingFixture.privateKey)
 export const vendorPem = unarmour(verifyingFixture.privateKeyG)
@@ -34,30 +31,6 @@ export const appid = 'wxd678efh567hg6787'
 /** When the dossier's payment notification was signed. */
 export const notifiedAt = 1_773_450_903
 
-export interface MovableClock extends Clock {
-  set(seconds: number): void
-}
-
-export function clockAt(seconds: number): MovableClock {
-  let now = seconds
-  return {
-    now: () => new Date(now * 1000),
-    set(value) {
-      now = value
-    },
-  }
-}
-
-export const publicOf = (privatePem: string): string =>
-  String(createPublicKey(privatePem).export({ type: 'spki', format: 'pem' }))
-
-export const keyOf = (
-  purpose: AccountKey['purpose'],
-  serial: string,
-  value: string,
-  dates: { readonly validFrom?: Date; readonly validUntil?: Date } = {},
-): AccountKey => ({ purpose, serial, value: new Secret(value), ...dates })
-
 export const defaultKeys: readonly AccountKey[] = [
   keyOf('merchant_private', merchantSerial, merchantPem),
   keyOf('vendor_public', publicKeyId, publicOf(otherPem)),
@@ -65,46 +38,13 @@ export const defaultKeys: readonly AccountKey[] = [
   keyOf('symmetric', 'first', apiv3Key),
 ]
 
-export interface ChannelSetup {
-  readonly seconds?: number
-  readonly keys?: readonly AccountKey[]
-  readonly settings?: Readonly<Record<string, unknown>>
-  readonly deps?: Partial<ChannelDeps>
-}
-
-export interface Built {
-  readonly channel: Channel
-  readonly clock: MovableClock
-  readonly exchanges: Exchange[]
-  readonly record: (exchange: Exchange) => void
-  readonly account: Account
-}
-
-/** A channel over the dossier's keys, built the way the gateway builds it. */
-export function buildChannel(setup: ChannelSetup = {}): Built {
-  const clock = clockAt(setup.seconds ?? notifiedAt)
-  const exchanges: Exchange[] = []
-  const account: Account = {
-    id: newChannelAccountId(),
-    strategy: 'wechat-pay',
-    settings: { mchid, appid, ...setup.settings },
-    keys: setup.keys ?? defaultKeys,
-  }
-  const registry = createRegistry(strategies, {
-    clock,
-    fetch: () => Promise.reject(new Error('this test has no vendor')),
-    localHosts: [],
-    newNonce: () => crypto.randomUUID().replaceAll('-', ''),
-    ...setup.deps,
-  })
-  return {
-    channel: registry.get(account, '1'),
-    clock,
-    exchanges,
-    record: (exchange) => exchanges.push(exchange),
-    account,
-  }
-}
+/** A channel over the dossier's keys. */
+export const buildChannel = channelBuilder({
+  strategy: 'wechat-pay',
+  at: atSecond(notifiedAt),
+  settings: { mchid, appid },
+  keys: defaultKeys,
+})
 
 /** The vendor's signature headers, made by node:crypto and never by the code under test. */
 export function vendorHeaders(
@@ -165,17 +105,7 @@ export function envelopeOf(
   })
 }
 
-export function callbackOf(
-  built: Built,
-  body: string | Uint8Array,
-  headers: Readonly<Record<string, string>>,
-): RawCallback {
-  return {
-    account: built.account.id,
-    headers: { 'content-type': 'application/json', ...headers },
-    body: Buffer.from(body),
-  }
-}
+export const callbackOf = callbackAs('application/json')
 
 type Fixture = typeof callbackFixture.payment
 
@@ -187,16 +117,10 @@ export const fixtureHeaders = (fixture: Fixture): Record<string, string> => ({
   'wechatpay-signature': fixture.signature,
 })
 
-export const paymentId: PaymentId = (() => {
-  const id = parsePaymentId('p0123456789abcdefghijklmno')
-  assert(id !== undefined, 'the test id is a payment id')
-  return id
-})()
-
 export const reference = {
   paymentId,
   method: 'qr',
-  createdAt: new Date(notifiedAt * 1000),
+  createdAt: atSecond(notifiedAt),
 } as const
 
 export const requestOf = (changes: Partial<PaymentRequest> = {}): PaymentRequest => ({
@@ -205,7 +129,7 @@ export const requestOf = (changes: Partial<PaymentRequest> = {}): PaymentRequest
   amount: cny(10_000n),
   subject: 'Image形象店-深圳腾大-QQ公仔',
   clientIp: '14.23.150.211',
-  expiresAt: new Date((notifiedAt + 900) * 1000),
+  expiresAt: atSecond(notifiedAt + 900),
   callbackUrl: 'https://pay.example.com/callback/a',
   returnUrl: 'https://pay.example.com/return/a/p',
   payerOpenId: 'oUpF8uMuAJO_M2pxb1Q9zNjWeS6o',
@@ -243,12 +167,4 @@ export const readPayment = (
   seconds: number = notifiedAt,
   body: string = payment.body,
 ): Promise<CallbackReading> =>
-  read(body, { ...fixtureHeaders(payment), ...changes }, buildChannel({ seconds }))
-
-export function contentOf(reading: CallbackReading): NotificationContent {
-  assert(reading.kind === 'verified', `expected verified, found ${reasonOf(reading)}`)
-  return reading.notification
-}
-
-export const reasonOf = (reading: CallbackReading): string =>
-  reading.kind === 'rejected' ? reading.reason : 'verified'
+  read(body, { ...fixtureHeaders(payment), ...changes }, buildChannel({ at: atSecond(seconds) }))

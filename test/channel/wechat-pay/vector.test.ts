@@ -21,7 +21,8 @@ import { assert } from '#domain/assert'
 import aead from '../../fixture/wechat-pay/aead.json'
 import signing from '../../fixture/wechat-pay/signing.json'
 import verifying from '../../fixture/wechat-pay/verifying.json'
-import { clockAt, merchantPem, otherPem, publicOf, vendorPem } from './support.ts'
+import { atSecond, clockAt, publicOf } from '../support.ts'
+import { merchantPem, otherPem, vendorPem } from './support.ts'
 
 async function signerOf(pem: string) {
   const key = await importSigningKey(pem)
@@ -107,15 +108,19 @@ type AnswerVector = (typeof verifying.answers)[number]
 
 function checkAnswer(vector: AnswerVector, changes: Partial<AnswerVector> = {}) {
   const sent = { ...vector, ...changes }
-  return checkSignature(() => nativeKey(vector.publicKey), clockAt(Number(vector.timestamp)), {
-    headers: {
-      'wechatpay-timestamp': sent.timestamp,
-      'wechatpay-nonce': sent.nonce,
-      'wechatpay-serial': 'D7CE59D1F522D701',
-      'wechatpay-signature': sent.signature,
+  return checkSignature(
+    () => nativeKey(vector.publicKey),
+    clockAt(atSecond(Number(vector.timestamp))),
+    {
+      headers: {
+        'wechatpay-timestamp': sent.timestamp,
+        'wechatpay-nonce': sent.nonce,
+        'wechatpay-serial': 'D7CE59D1F522D701',
+        'wechatpay-signature': sent.signature,
+      },
+      body: utf8(sent.body),
     },
-    body: utf8(sent.body),
-  })
+  )
 }
 
 const flip = (text: string): string => {

@@ -1,6 +1,6 @@
-import type { ChannelDeps } from '#channel/registry'
+import { vendorStarter } from '../tiny-vendor.ts'
+import type { ReplyTo, TinyVendorOf } from '../tiny-vendor.ts'
 import { buildChannel, notifiedAt, vendorHeaders } from './support.ts'
-import type { Built, ChannelSetup } from './support.ts'
 
 export interface Heard {
   readonly method: string
@@ -9,12 +9,8 @@ export interface Heard {
   readonly body: string
 }
 
-export type Reply = (heard: Heard) => Response | Promise<Response>
-
-export interface TinyVendor extends AsyncDisposable, Built {
-  readonly heard: readonly Heard[]
-  readonly host: string
-}
+export type Reply = ReplyTo<Heard>
+export type TinyVendor = TinyVendorOf<Heard>
 
 /** A body signed as the vendor signs it. */
 export const signed = (
@@ -49,36 +45,16 @@ export function probed(status: number, body: string): Response {
   })
 }
 
-/**
- * A vendor on a loopback port, and a channel that talks to it.
- *
- * Replies are used in turn; the last one is used on. Not the emulator: one test, a few answers.
- */
-export function startVendor(replies: readonly Reply[], setup: ChannelSetup = {}): TinyVendor {
-  const heard: Heard[] = []
-  const server = Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    async fetch(request) {
-      const url = new URL(request.url)
-      const item = {
-        method: request.method,
-        target: url.pathname + url.search,
-        headers: Object.fromEntries(request.headers),
-        body: await request.text(),
-      }
-      heard.push(item)
-      const reply = replies[Math.min(heard.length, replies.length) - 1]
-      return reply?.(item) ?? new Response('no reply', { status: 500 })
-    },
-  })
-  const host = `127.0.0.1:${server.port}`
-  const deps: Partial<ChannelDeps> = {
-    fetch: (url, init) => fetch(url, init),
-    localHosts: [host, '127.0.0.1:1'],
-    ...setup.deps,
-  }
-  const settings = { base_url: `http://${host}`, ...setup.settings }
-  const built = buildChannel({ ...setup, settings, deps })
-  return { ...built, heard, host, [Symbol.asyncDispose]: () => server.stop(true) }
-}
+export const startVendor = vendorStarter<Heard>({
+  build: buildChannel,
+  settingsAt: (url) => ({ base_url: url }),
+  async hear(request) {
+    const url = new URL(request.url)
+    return {
+      method: request.method,
+      target: url.pathname + url.search,
+      headers: Object.fromEntries(request.headers),
+      body: await request.text(),
+    }
+  },
+})
