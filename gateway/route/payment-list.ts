@@ -38,7 +38,7 @@ export function paymentListRoute(deps: GatewayDeps): Hono<GatewayEnv> {
       after: asked.cursor,
       limit: asked.limit + 1,
     })
-    return listPage(rows, asked.limit, ({ payment, order }) => viewPayment(deps.publicUrl, payment, order))
+    return listPage(rows, asked.limit, ({ payment, order }) => viewPayment(deps, payment, order))
   })
   return route
 }

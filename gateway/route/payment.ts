@@ -32,7 +32,7 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   route.get('/v1/payments/:id', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
     const found = await loadPayment(deps, merchantId, context.req.param('id'))
-    return json(viewPayment(deps.publicUrl, found.payment, found.order))
+    return json(viewPayment(deps, found.payment, found.order))
   })
   route.post('/v1/payments/:id/close', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
@@ -53,13 +53,13 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
     await askForQuery(deps.db, deps.jobs, { merchantId, paymentId: payment.id, now })
     const found = await loadPayment(deps, merchantId, payment.id)
     // Accepted also when one was asked for just now: that one answers this wish, too.
-    return json(viewPayment(deps.publicUrl, found.payment, found.order), 202)
+    return json(viewPayment(deps, found.payment, found.order), 202)
   })
   return route
 }
 
 const show = (deps: GatewayDeps, { payment, order }: FoundPayment): string =>
-  JSON.stringify(viewPayment(deps.publicUrl, payment, order))
+  JSON.stringify(viewPayment(deps, payment, order))
 
 /** The query confirms it: the money is known before the vendor's callback comes. */
 const queueQuery = (deps: GatewayDeps, payment: PaymentRow): Promise<void> =>
