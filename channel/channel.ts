@@ -115,10 +115,13 @@ export type CreateOutcome =
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
   | { readonly kind: 'unknown'; readonly cause: string }
 
-/** `absent`: the vendor knows no such payment, which proves nothing about the future. */
+/**
+ * `absent`: the vendor knows no such payment, which proves nothing about the future. `isSigned`: its answer
+ * was signed and verified; some vendors leave errors unsigned.
+ */
 export type QueryOutcome =
   | { readonly kind: 'found'; readonly facts: PaymentFacts }
-  | { readonly kind: 'absent'; readonly code: string }
+  | { readonly kind: 'absent'; readonly code: string; readonly isSigned: boolean }
   | { readonly kind: 'unknown'; readonly cause: string }
 
 /** Only `closed` proves that nobody can pay any more; `absent` leaves deadline + margin + query. */

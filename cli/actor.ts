@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os'
 import type { Command } from 'commander'
+import { parsePerson, parseReason } from '#domain/reason'
 import { Failure } from './failure.ts'
 
 /** Who decides; commands that are audited take it. */
@@ -7,30 +8,24 @@ export interface ActorOption {
   readonly as?: string
 }
 
-const NAME = /^[^\p{C}]{1,64}$/u
-/** The audit's name for a rule that the merchant has set: no person is called so. */
-const RESERVED = 'policy'
-
 /** Adds `--as`. */
 export const withActor = (command: Command): Command =>
   command.option('--as <name>', 'who decides, for the audit; the user of this machine unless given')
 
 /** The person behind a decision. Throws when there is no name that an audit can use. */
 export function readActor(options: ActorOption): string {
-  const name = (options.as ?? userName()).trim()
-  if (NAME.test(name) && name !== RESERVED) return name
+  const name = parsePerson(options.as ?? userName())
+  if (name !== undefined) return name
   throw new Failure(
     'usage',
     'the audit needs a name of 1 to 64 characters; say who with --as <name>',
   )
 }
 
-const REASON = /^[^\p{Cc}]{1,500}$/u
-
-/** Why. One line, because it is read in lists. */
+/** Why. Throws when it is nothing, or more than a line. */
 export function readReason(text: string): string {
-  const reason = text.trim()
-  if (REASON.test(reason)) return reason
+  const reason = parseReason(text)
+  if (reason !== undefined) return reason
   throw new Failure(
     'usage',
     'the reason is empty or too long; say it in one line of 500 characters',

@@ -14,7 +14,7 @@ import type { KeySource } from './key-file.ts'
 import { addCommand, report } from './context.ts'
 import type { Context, JsonOption } from './context.ts'
 import { databaseUrlOf, withDatabase } from './database.ts'
-import { Failure, sqlStateOf } from './failure.ts'
+import { FOREIGN_KEY_VIOLATION, Failure, UNIQUE_VIOLATION, sqlStateOf } from './failure.ts'
 import { readMerchantId } from './id.ts'
 import { loadKey } from './key-file.ts'
 
@@ -83,9 +83,6 @@ export function findStrategy(name: string): Strategy {
   if (found !== undefined) return found
   throw new Failure('usage', `no such strategy; choose of: ${Object.keys(strategies).join(', ')}`)
 }
-
-const UNIQUE_VIOLATION = '23505'
-const FOREIGN_KEY_VIOLATION = '23503'
 
 async function store(db: Db, sealKey: SealKey, account: NewAccount): Promise<ChannelAccountId> {
   try {

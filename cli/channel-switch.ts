@@ -4,6 +4,7 @@ import { hasOpenPayment, listAccounts } from '#db/account-list'
 import type { ListedAccount } from '#db/account-list'
 import { loadSealKey } from '#db/config'
 import type { Db } from '#db/database'
+import { hasDueRefund } from '#db/due-refund'
 import type { ChannelAccountId } from '#domain/id'
 import { findStrategy } from './channel-add.ts'
 import type { AccountState } from './channel-list.ts'
@@ -70,6 +71,12 @@ async function checkUnused(db: Db, account: ListedAccount): Promise<void> {
     throw new Failure(
       'usage',
       `account ${account.id} has open payments; retire it when they are paid or closed`,
+    )
+  }
+  if (await hasDueRefund(db, account)) {
+    throw new Failure(
+      'usage',
+      `account ${account.id} has refunds without an end; retire it when they have one`,
     )
   }
 }

@@ -25,32 +25,20 @@ async function test(context: Context, text: string, options: JsonOption): Promis
   databaseUrlOf(context)
   const sealKey = loadSealKey(context.env)
   const account = await withDatabase(context, (db) => loadStoredAccount(db, sealKey, id))
-  const seen: Seen = { signed: false }
-  const channel = build(createTestRegistry(context, seen), account)
+  const channel = build(createTestRegistry(context), account)
   const never = {
     paymentId: newPaymentId(),
     method: channel.capabilities.methods[0] ?? 'qr',
     createdAt: context.clock.now(),
   }
   const outcome = await channel.queryPayment(never, () => undefined)
-  report(context, options, judge(account.id, outcome, seen))
+  report(context, options, judge(account.id, outcome))
 }
 
-/** Whether any answer carried a signature; one that does not verify never becomes an outcome. */
-interface Seen {
-  signed: boolean
-}
-
-const SIGNATURE_HEADER = /(^|-)signature$/
-
-function createTestRegistry(context: Context, seen: Seen): Registry {
+function createTestRegistry(context: Context): Registry {
   return createRegistry(strategies, {
     clock: context.clock,
-    fetch: async (url, init) => {
-      const response = await fetch(url, init)
-      seen.signed ||= [...response.headers.keys()].some((name) => SIGNATURE_HEADER.test(name))
-      return response
-    },
+    fetch: (url, init) => fetch(url, init),
     localHosts: loadLocalHosts(context.env),
     newNonce: () => crypto.randomUUID().replaceAll('-', ''),
   })
@@ -67,14 +55,11 @@ function build(registry: Registry, account: StoredAccount): Channel {
   }
 }
 
-/** Trouble on the way; everything else that is unknown was said, or signed wrongly, by the vendor. */
-const NO_ANSWER = new Set(['connection', 'cut', 'timeout', 'host_refused', 'too_large'])
-
-function judge(account: string, outcome: QueryOutcome, seen: Seen): Report {
+function judge(account: string, outcome: QueryOutcome): Report {
   switch (outcome.kind) {
     case 'absent': {
-      const { signed: verified } = seen
-      const doubt = 'but did not sign this answer, so the vendor_public keys are not proven'
+      const { isSigned: verified } = outcome
+      const doubt = "but did not sign this answer, so the vendor's keys are not proven"
       return {
         json: { account, answer: 'absent', verified },
         text: `good: the vendor took our signature ${verified ? 'and its answer verified' : doubt}`,
@@ -83,13 +68,26 @@ function judge(account: string, outcome: QueryOutcome, seen: Seen): Report {
     case 'found':
       throw new Failure('vendor', 'the vendor knows a payment that we never made; ask the vendor')
     case 'unknown':
-      throw NO_ANSWER.has(outcome.cause)
-        ? new Failure('environment', `no answer (${outcome.cause}); check base_url and the network`)
-        : new Failure(
-            'vendor',
-            `the vendor: ${outcome.cause}; check the account's numbers and keys`,
-          )
+      throw failureOf(outcome.cause)
     default:
       return unreachable(outcome)
   }
+}
+
+/** Trouble on the way; everything else that is unknown was said, or signed wrongly, by the vendor. */
+const NO_ANSWER = new Set(['connection', 'cut', 'timeout', 'too_large'])
+
+function failureOf(cause: string): Failure {
+  if (cause === 'host_refused') {
+    return new Failure(
+      'environment',
+      "the vendor was not asked: the account's address is not https at a public name, and PINGZHANG_LOCAL_HOSTS does not name it",
+    )
+  }
+  return NO_ANSWER.has(cause)
+    ? new Failure(
+        'environment',
+        `no answer (${cause}); check the vendor's address in the account and the network`,
+      )
+    : new Failure('vendor', `the vendor: ${cause}; check the account's numbers and keys`)
 }

@@ -73,6 +73,9 @@ function explainDatabase(error: unknown): Failure | undefined {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'no error')
 
+export const UNIQUE_VIOLATION = '23505'
+export const FOREIGN_KEY_VIOLATION = '23503'
+
 /** The error code of PostgreSQL, to tell a broken constraint from trouble; empty when it is none. */
 export const sqlStateOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : ''

@@ -4,15 +4,14 @@ import { createApiKey } from '#db/merchant'
 import { addCommand, report } from './context.ts'
 import type { Context, JsonOption } from './context.ts'
 import { withDatabase } from './database.ts'
-import { Failure, sqlStateOf } from './failure.ts'
+import { FOREIGN_KEY_VIOLATION, Failure, sqlStateOf } from './failure.ts'
 import { readMerchantId } from './id.ts'
+import { addKeyRevoke } from './key-revoke.ts'
 
 interface CreateOptions extends JsonOption {
   readonly merchant: string
   readonly mode: 'live' | 'test'
 }
-
-const FOREIGN_KEY_VIOLATION = '23503'
 
 export function addKeyCommands(program: Command, context: Context): void {
   const key = program.command('key').description('API keys of merchants')
@@ -24,6 +23,7 @@ export function addKeyCommands(program: Command, context: Context): void {
         .makeOptionMandatory(),
     )
     .action((options: CreateOptions) => create(context, options))
+  addKeyRevoke(key, context)
 }
 
 async function create(context: Context, options: CreateOptions): Promise<void> {

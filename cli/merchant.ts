@@ -3,14 +3,12 @@ import { addMerchant } from '#db/merchant'
 import { addCommand, report } from './context.ts'
 import type { Context, JsonOption } from './context.ts'
 import { withDatabase } from './database.ts'
-import { Failure, sqlStateOf } from './failure.ts'
+import { Failure, UNIQUE_VIOLATION, sqlStateOf } from './failure.ts'
 import { addMerchantPolicy } from './merchant-policy.ts'
 
 interface AddOptions extends JsonOption {
   readonly name: string
 }
-
-const UNIQUE_VIOLATION = '23505'
 
 export function addMerchantCommands(program: Command, context: Context): void {
   const merchant = program.command('merchant').description('merchants of this installation')

@@ -7,6 +7,7 @@ import { exitCodeOf, explain, lineOf } from './failure.ts'
 import { addKeyCommands } from './key.ts'
 import { addMerchantCommands } from './merchant.ts'
 import { addMigrate } from './migrate.ts'
+import { addOperatorCommands } from './operator.ts'
 import { addRefundCommands } from './refund.ts'
 import { addUp } from './up.ts'
 
@@ -39,6 +40,7 @@ function createProgram(context: Context): Command {
   addChannelCommands(program, context)
   addCaseCommands(program, context)
   addRefundCommands(program, context)
+  addOperatorCommands(program, context)
   addAuditCommands(program, context)
   addUp(program, context)
   return program

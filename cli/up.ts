@@ -6,7 +6,7 @@ import { addCommand, report } from './context.ts'
 import type { Context, JsonOption } from './context.ts'
 import { Failure } from './failure.ts'
 import { runProcess } from './process.ts'
-import { waitUntilReady } from './ready.ts'
+import { checkAddressIsFree, waitUntilReady } from './ready.ts'
 
 interface UpOptions extends JsonOption {
   readonly data: string
@@ -20,6 +20,7 @@ export function addUp(program: Command, context: Context): void {
 
 async function up(context: Context, options: UpOptions): Promise<void> {
   checkEnvironment(context)
+  await checkAddressIsFree(context.env)
   const stop = stopSignal()
   const postgres = await openDatabaseServer(context, options)
   try {

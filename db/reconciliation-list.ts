@@ -1,10 +1,16 @@
 import type { Selectable } from 'kysely'
-import type { MerchantId, ReconciliationId } from '#domain/id'
+import type { DiscrepancyId, MerchantId, ReconciliationId } from '#domain/id'
+import type { DiscrepancyState } from '#domain/state'
 import type { Db } from './database.ts'
 import type { DiscrepancyRow } from './discrepancy.ts'
+import type { DiscrepancyKind } from './schema-bill.ts'
 import type { Schema } from './schema.ts'
 
-export type ReconciliationRow = Selectable<Schema['reconciliation']>
+/** A run with the merchant number whose bill it compared. */
+export type ReconciliationRow = Selectable<Schema['reconciliation']> & {
+  readonly vendor_merchant: string
+  readonly mode: 'live' | 'test'
+}
 
 /** How many discrepancies of a run wait for a person. */
 export async function findOpenCount(
@@ -35,17 +41,12 @@ export function findReconciliations(
   db: Db,
   filter: ReconciliationFilter,
 ): Promise<ReconciliationRow[]> {
-  let query = db
-    .selectFrom('reconciliation')
-    .selectAll()
-    .where('merchant_id', '=', filter.merchantId)
-    .orderBy('id', 'desc')
-    .limit(filter.limit)
-  if (filter.channel !== undefined) query = query.where('channel', '=', filter.channel)
+  let query = runsOf(db, filter.merchantId).orderBy('r.id', 'desc').limit(filter.limit)
+  if (filter.channel !== undefined) query = query.where('r.channel', '=', filter.channel)
   if (filter.businessDate !== undefined) {
-    query = query.where('business_date', '=', filter.businessDate)
+    query = query.where('r.business_date', '=', filter.businessDate)
   }
-  if (filter.before !== undefined) query = query.where('id', '<', filter.before)
+  if (filter.before !== undefined) query = query.where('r.id', '<', filter.before)
   return query.execute()
 }
 
@@ -54,23 +55,46 @@ export const findReconciliation = (
   merchantId: MerchantId,
   id: ReconciliationId,
 ): Promise<ReconciliationRow | undefined> =>
-  db
-    .selectFrom('reconciliation')
-    .selectAll()
-    .where('merchant_id', '=', merchantId)
-    .where('id', '=', id)
-    .executeTakeFirst()
+  runsOf(db, merchantId).where('r.id', '=', id).executeTakeFirst()
 
-/** What a run found, by kind and subject. */
-export const findDiscrepancies = (
-  db: Db,
-  merchantId: MerchantId,
-  id: ReconciliationId,
-): Promise<DiscrepancyRow[]> =>
+const runsOf = (db: Db, merchantId: MerchantId) =>
   db
-    .selectFrom('discrepancy')
-    .selectAll()
-    .where('merchant_id', '=', merchantId)
-    .where('reconciliation_id', '=', id)
-    .orderBy('id')
-    .execute()
+    .selectFrom('reconciliation as r')
+    .innerJoin('vendor_merchant as v', (join) =>
+      join.onRef('v.merchant_id', '=', 'r.merchant_id').onRef('v.id', '=', 'r.vendor_merchant_id'),
+    )
+    .selectAll('r')
+    .select(['v.number as vendor_merchant', 'v.mode'])
+    .where('r.merchant_id', '=', merchantId)
+
+/** Without a merchant those of all are found: operators decide for the whole installation. */
+export interface DiscrepancyFilter {
+  readonly merchantId?: MerchantId | undefined
+  readonly reconciliationId?: ReconciliationId | undefined
+  readonly state?: DiscrepancyState | undefined
+  readonly kind?: DiscrepancyKind | undefined
+  /** The last id of the page before. */
+  readonly after?: DiscrepancyId | undefined
+  readonly limit: number
+}
+
+/** What runs have found, by their ids: no order of time, but one that pages can follow. */
+export function findDiscrepancies(db: Db, filter: DiscrepancyFilter): Promise<DiscrepancyRow[]> {
+  const { merchantId, reconciliationId, state, kind, after } = filter
+  let query = db.selectFrom('discrepancy').selectAll().orderBy('id').limit(filter.limit)
+  if (merchantId !== undefined) query = query.where('merchant_id', '=', merchantId)
+  if (reconciliationId !== undefined) {
+    query = query.where('reconciliation_id', '=', reconciliationId)
+  }
+  if (state !== undefined) query = query.where('state', '=', state)
+  if (kind !== undefined) query = query.where('kind', '=', kind)
+  if (after !== undefined) query = query.where('id', '>', after)
+  return query.execute()
+}
+
+/** A discrepancy by its id alone, for operators. */
+export const findDiscrepancyById = (
+  db: Db,
+  id: DiscrepancyId,
+): Promise<DiscrepancyRow | undefined> =>
+  db.selectFrom('discrepancy').selectAll().where('id', '=', id).executeTakeFirst()

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import type { GatewayDeps, GatewayEnv } from './deps.ts'
 import { handleError } from './middleware/error.ts'
+import { recordRequest } from './middleware/request.ts'
 import { Problem, problemResponse } from './problem.ts'
 import { callbackRoute } from './route/callback.ts'
 import { caseRoute } from './route/case.ts'
@@ -33,24 +34,7 @@ const merchantRoutes = [
 /** The public listener: every route with its request id, and one way of failing. */
 export function createApp(deps: GatewayDeps): Hono<GatewayEnv> {
   const app = new Hono<GatewayEnv>()
-  app.use(async (context, next) => {
-    const requestId = crypto.randomUUID()
-    const startedAt = performance.now()
-    context.set('requestId', requestId)
-    await next()
-    context.header('Request-Id', requestId)
-    // The path alone: a query string may carry what a vendor says about a customer.
-    deps.log.info(
-      {
-        request_id: requestId,
-        method: context.req.method,
-        path: context.req.path,
-        status: context.res.status,
-        elapsed_ms: Math.round(performance.now() - startedAt),
-      },
-      'answered',
-    )
-  })
+  app.use(recordRequest(deps))
   app.onError(handleError(deps))
   app.notFound((context) =>
     problemResponse(

@@ -4,7 +4,7 @@ import { Problem } from './problem.ts'
 export const BODY_BYTES_MAX = 256 * 1024
 
 /** Milliseconds for the whole body, however slowly it drips. */
-export const BODY_READ_MS = 5000
+const BODY_READ_MS = 5000
 
 /**
  * Reads a request's bytes, counted as they come: a declared length proves nothing.

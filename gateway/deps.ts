@@ -27,5 +27,9 @@ export interface GatewayDeps {
 
 /** What every request carries on its way. */
 export interface GatewayEnv {
-  readonly Variables: { readonly requestId: string }
+  readonly Variables: {
+    readonly requestId: string
+    /** Who asks, at the listener for operators. */
+    readonly operator?: string
+  }
 }

@@ -1,10 +1,22 @@
+import type { Context } from 'hono'
 import { keepAnswer, releaseKey, takeKey } from '#db/idempotency'
 import type { Db } from '#db/database'
 import type { MerchantId } from '#domain/id'
 import { unreachable } from '#domain/assert'
+import { readBody } from './body.ts'
+import type { GatewayEnv } from './deps.ts'
 import { Problem } from './problem.ts'
 
 const KEY_CHARACTERS_MAX = 255
+
+/** Reads what `runOnce` needs of a POST. */
+export async function readKeyed(
+  { req }: Context<GatewayEnv>,
+  merchantId: MerchantId,
+): Promise<IdempotentRequest> {
+  const key = req.header('idempotency-key')
+  return { merchantId, key, method: req.method, path: req.path, body: await readBody(req.raw) }
+}
 
 export interface IdempotentRequest {
   readonly merchantId: MerchantId

@@ -9,10 +9,11 @@ const COMPENSATION_SECONDS = 60
 const log = pino({ name: 'gateway', level: process.env['PINGZHANG_LOG_LEVEL'] ?? 'info' })
 
 /** Opened only where somebody asks for it: it is for operators, and several gateways may share a machine. */
-const operationsPort = (env: NodeJS.ProcessEnv): { operationsPort?: number } =>
-  env['PINGZHANG_OPERATIONS_PORT'] === undefined
-    ? {}
-    : { operationsPort: loadNumber(env, 'PINGZHANG_OPERATIONS_PORT', 0) }
+function operationsPort(env: NodeJS.ProcessEnv): { operationsPort?: number } {
+  const text = env['PINGZHANG_OPERATIONS_PORT'] ?? ''
+  // An empty variable is not set, as everywhere.
+  return text === '' ? {} : { operationsPort: loadNumber(env, 'PINGZHANG_OPERATIONS_PORT', 0) }
+}
 
 /** Crash-only: what nobody expected ends the process, and the supervisor starts a clean one. */
 function die(error: unknown): never {
@@ -38,10 +39,18 @@ try {
     log,
     requireDurable: true,
   })
-  log.info({ url: gateway.url, local_hosts: loadLocalHosts(process.env) }, 'gateway is ready')
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => void gateway.stop().then(() => process.exit(0), die))
   }
+  const { url, operationsUrl } = gateway
+  log.info(
+    {
+      url,
+      ...(operationsUrl && { operations_url: operationsUrl }),
+      local_hosts: loadLocalHosts(process.env),
+    },
+    'gateway is ready',
+  )
 } catch (error) {
   die(error)
 }

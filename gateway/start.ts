@@ -10,6 +10,7 @@ import type { Arrival, StoreOptions } from '#db/notification'
 import type { Jobs } from '#db/job'
 import type { SealKey } from '#db/seal'
 import type { Clock } from '#domain/time'
+import { addressOf } from './address.ts'
 import { createAccountCache } from './account-cache.ts'
 import { createApp } from './app.ts'
 import { BODY_BYTES_MAX } from './body.ts'
@@ -78,8 +79,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const server = serve(options, options.port, (request) => app.fetch(request))
   const operations = serveOperations(options, deps)
   return {
-    url: `http://${options.hostname}:${server.port}`,
-    ...(operations && { operationsUrl: `http://${options.hostname}:${operations.port}` }),
+    url: addressOf(options.hostname, server.port),
+    ...(operations && { operationsUrl: addressOf(options.hostname, operations.port) }),
     async stop() {
       await server.stop()
       await operations?.stop()

@@ -178,7 +178,7 @@ export async function queryPayment(
       return found(context, payment, answer.node)
     case 'refusal':
       return isAbsent(answer)
-        ? { kind: 'absent', code: answer.subCode }
+        ? { kind: 'absent', code: answer.subCode, isSigned: true }
         : { kind: 'unknown', cause: causeOf(answer) }
     case 'unknown':
       return answer

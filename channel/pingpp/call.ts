@@ -39,7 +39,12 @@ export interface VendorError {
 /** `refusal` is the vendor's documented error with a status from 400 to 499, except 403 and 429. */
 export type VendorAnswer =
   | { readonly kind: 'done'; readonly body: Uint8Array }
-  | { readonly kind: 'refusal'; readonly status: number; readonly error: VendorError }
+  | {
+      readonly kind: 'refusal'
+      readonly status: number
+      readonly error: VendorError
+      readonly isSigned: boolean
+    }
   | { readonly kind: 'unknown'; readonly cause: string }
 
 /** Long, because the vendor asks the wallet before it answers; its own clients wait up to 80 s. */
@@ -83,7 +88,7 @@ async function believe(context: Context, answered: Answered): Promise<VendorAnsw
   const error = isRefusal ? parseVendorError(body) : undefined
   return error === undefined
     ? { kind: 'unknown', cause: `status ${status}` }
-    : { kind: 'refusal', status, error }
+    : { kind: 'refusal', status, error, isSigned: answered.headers[SIGNATURE_HEADER] !== undefined }
 }
 
 /** Ping++ dossier, section 1.2. What is signed must verify; whether errors are is not documented. */

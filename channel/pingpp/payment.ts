@@ -161,7 +161,7 @@ async function retrieve(
     case 'refusal':
       // Ping++ dossier, section 2.6: any other 404 is about something else than this payment.
       return answer.status === 404 && answer.error.parameter === 'id'
-        ? { kind: 'absent', code: answer.error.code }
+        ? { kind: 'absent', code: answer.error.code, isSigned: answer.isSigned }
         : { kind: 'unknown', cause: `status ${answer.status} ${answer.error.code}` }
     case 'unknown':
       return answer
@@ -220,7 +220,10 @@ async function search(
       return found(context, reference, result.payment)
     }
   }
-  if (unpaid === undefined) return { kind: 'absent', code: 'not_in_list' }
+  if (unpaid === undefined) {
+    const isSigned = context.settings.answer_signature === 'required'
+    return { kind: 'absent', code: 'not_in_list', isSigned }
+  }
   const outcome = await retrieve(context, reference, unpaid.id, record)
   return outcome.kind === 'absent' ? { kind: 'unknown', cause: 'listed, and not found' } : outcome
 }

@@ -1,7 +1,12 @@
 import { assert } from '#domain/assert'
 import type { NextAction } from '#domain/method'
 import type { PaymentReference } from '#domain/payment'
-import type { CreateOutcome, PreparedPayment, QueryOutcome } from '../channel.ts'
+import type {
+  CreateOutcome,
+  PreparedPayment,
+  QueryOutcome,
+  RefundQueryOutcome,
+} from '../channel.ts'
 import { utf8 } from '../crypto.ts'
 import { decodeText, readForm } from '../form.ts'
 import type { RecordExchange } from '../http.ts'
@@ -107,7 +112,9 @@ export async function queryPayment(
     txnTime: payment.vendorTime ?? formatTxnTime(payment.createdAt),
   }
   const fate = await queryTransaction(context, 'query', transaction, record)
-  if (fate.kind !== 'found') return fate
+  if (fate.kind === 'unknown') return fate
+  // Every answer of this vendor is signed, or it is unknown.
+  if (fate.kind === 'absent') return { ...fate, isSigned: true }
   const facts = parseFate(fate.message)
   return facts === undefined
     ? { kind: 'unknown', cause: 'the answer is not about a payment' }
@@ -121,7 +128,8 @@ interface Transaction {
 }
 
 export type Fate =
-  { readonly kind: 'found'; readonly message: Fields } | Exclude<QueryOutcome, { kind: 'found' }>
+  | { readonly kind: 'found'; readonly message: Fields }
+  | Exclude<RefundQueryOutcome, { kind: 'found' }>
 
 /** Asks about a transaction; `found` when the vendor took the question, whatever became of the transaction. */
 export async function queryTransaction(

@@ -35,6 +35,8 @@ export type VendorAnswer =
       readonly message: string
       /** The vendor's own error number, the end of `Request-ID` (dossier, section 1.12). */
       readonly errorNumber: string
+      /** Whether the vendor signed it, and it verified. */
+      readonly isSigned: boolean
     }
   | { readonly kind: 'unknown'; readonly cause: string }
 
@@ -79,6 +81,7 @@ function believe(context: Context, answered: Answered): VendorAnswer | undefined
     status,
     ...error,
     errorNumber: /\d+$/.exec(headers['request-id'] ?? '')?.[0] ?? '',
+    isSigned: isProven(answered),
   }
 }
 
@@ -88,11 +91,14 @@ function believe(context: Context, answered: Answered): VendorAnswer | undefined
  */
 function isGenuine(context: Context, answered: Answered): boolean {
   const isSuccess = answered.status >= 200 && answered.status < 300
-  const isSigned = answered.headers['wechatpay-signature'] !== undefined
-  if (!isSuccess && (!isSigned || answered.status === 401)) return true
+  if (!isSuccess && !isProven(answered)) return true
   const findKey = (serial: string) => context.keyring.verifying(serial)
   return checkSignature(findKey, context.deps.clock, answered).kind === 'valid'
 }
+
+/** Whether there is a signature that must verify. */
+const isProven = ({ status, headers }: Answered): boolean =>
+  status !== 401 && headers['wechatpay-signature'] !== undefined
 
 /**
  * Signs and sends, without looking at the answer. Goes to the next host when a connection failed, never after

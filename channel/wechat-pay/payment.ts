@@ -173,7 +173,7 @@ export async function queryPayment(
       return found(payment, answer.body)
     case 'refusal':
       return answer.status === 404 && ABSENT_CODES.has(answer.code)
-        ? { kind: 'absent', code: answer.code }
+        ? { kind: 'absent', code: answer.code, isSigned: answer.isSigned }
         : { kind: 'unknown', cause: `status ${answer.status} ${answer.code}` }
     case 'unknown':
       return answer

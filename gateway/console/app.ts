@@ -1,11 +1,13 @@
 import { Hono } from 'hono'
 import { findOperator } from '#db/operator'
-import { readMetrics } from '#db/metrics'
+import { readInvariants, readMetrics } from '#db/metrics'
 import type { Db } from '#db/database'
 import { Secret } from '#domain/secret'
 import type { GatewayDeps } from '../deps.ts'
 import { handleError } from '../middleware/error.ts'
+import { recordRequest } from '../middleware/request.ts'
 import { Problem, problemResponse } from '../problem.ts'
+import { keepFigures } from './kept-figures.ts'
 import { writeMetrics } from './metrics.ts'
 import { discrepancyRoute } from './discrepancy.ts'
 
@@ -23,14 +25,12 @@ export interface ConsoleEnv {
  */
 export function createConsole(deps: GatewayDeps): Hono<ConsoleEnv> {
   const app = new Hono<ConsoleEnv>()
+  app.use(recordRequest(deps))
   app.use(async (context, next) => {
-    const requestId = crypto.randomUUID()
-    context.set('requestId', requestId)
     if (context.req.path !== '/healthz') {
       context.set('operator', await loadOperator(deps.db, context.req.raw))
     }
     await next()
-    context.header('Request-Id', requestId)
   })
   app.onError(handleError(deps))
   app.notFound((context) =>
@@ -40,8 +40,13 @@ export function createConsole(deps: GatewayDeps): Hono<ConsoleEnv> {
     ),
   )
   app.get('/healthz', (context) => context.json({ status: 'ok' }))
+  const readKept = keepFigures(
+    () => readInvariants(deps.db),
+    () => performance.now(),
+    deps,
+  )
   app.get('/metrics', async (context) => {
-    const metrics = await readMetrics(deps.db, deps.clock.now())
+    const metrics = [...(await readMetrics(deps.db, deps.clock.now())), ...(await readKept())]
     return context.text(writeMetrics(metrics, deps.callbacks), 200, {
       'content-type': 'text/plain; version=0.0.4',
     })

@@ -1,50 +1,121 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { decideDiscrepancy } from '#db/decide-discrepancy'
+import type { DiscrepancyOutcome } from '#db/decide-discrepancy'
+import type { DiscrepancyRow } from '#db/discrepancy'
+import { findDiscrepancies, findDiscrepancyById } from '#db/reconciliation-list'
+import type { DiscrepancyKind } from '#db/schema-bill'
 import { unreachable } from '#domain/assert'
-import { DISCREPANCY_DECISIONS } from '#domain/discrepancy'
-import { parseDiscrepancyId } from '#domain/id'
+import { DISCREPANCY_DECISIONS, isAllowed } from '#domain/discrepancy'
+import { parseDiscrepancyId, parseMerchantId } from '#domain/id'
+import type { DiscrepancyId, MerchantId } from '#domain/id'
+import { parseReason } from '#domain/reason'
+import type { DiscrepancyState } from '#domain/state'
 import { readBody } from '../body.ts'
 import type { GatewayDeps } from '../deps.ts'
 import { viewDiscrepancy } from '../discrepancy-view.ts'
-import { json, parseBody } from '../json.ts'
+import { json, parseBody, parseQuery } from '../json.ts'
+import { listPage, pageOf } from '../list.ts'
 import { Problem } from '../problem.ts'
 import type { ConsoleEnv } from './app.ts'
 
-const REASON_CHARACTERS_MAX = 500
+const STATES = [
+  'held',
+  'open',
+  'repairing',
+  'resolved',
+] as const satisfies readonly DiscrepancyState[]
+const KINDS = [
+  'missing_here',
+  'missing_there',
+  'amount_differs',
+  'state_differs',
+  'fee_differs',
+  'number_differs',
+  'duplicate',
+  'foreign',
+  'unclassified',
+  'points_differ',
+] as const satisfies readonly DiscrepancyKind[]
+
+const merchantId = z.custom<MerchantId>((id) => id !== undefined, 'expected the id of a merchant')
+
+const filter = z.strictObject({
+  merchant: z.string().transform(parseMerchantId).pipe(merchantId).optional(),
+  state: z.enum(STATES).optional(),
+  kind: z.enum(KINDS).optional(),
+  ...pageOf(parseDiscrepancyId),
+})
+
+const reason = z.custom<string>(
+  (text) => text !== undefined,
+  'expected one line of 1 to 500 characters',
+)
 
 const decisionBody = z.strictObject({
   decision: z.enum(DISCREPANCY_DECISIONS),
-  reason: z.string().min(1).max(REASON_CHARACTERS_MAX),
+  reason: z.string().transform(parseReason).pipe(reason),
 })
 
-/** `POST /v1/discrepancies/{id}/resolve`: a person decides, with a reason, on what he has seen. */
+/** `/v1/discrepancies`: a person reads what was found, and decides, with a reason, on what he has seen. */
 export function discrepancyRoute(deps: GatewayDeps): Hono<ConsoleEnv> {
   const route = new Hono<ConsoleEnv>()
+  route.get('/v1/discrepancies', async (context) => {
+    const { cursor: after, limit, merchant, ...rest } = parseQuery(filter, context.req.query())
+    const query = { merchantId: merchant, ...rest, after, limit: limit + 1 }
+    return listPage(await findDiscrepancies(deps.db, query), limit, view)
+  })
+  route.get('/v1/discrepancies/:id', async (context) => {
+    const found = await findDiscrepancyById(deps.db, readId(context.req.param('id')))
+    if (found === undefined) throw notFound()
+    return show(found)
+  })
   route.post('/v1/discrepancies/:id/resolve', async (context) => {
-    const id = parseDiscrepancyId(context.req.param('id'))
-    if (id === undefined) throw notFound()
+    const id = readId(context.req.param('id'))
     const version = readVersion(context.req.header('if-match'))
     const body = parseBody(decisionBody, await readBody(context.req.raw))
     const request = { id, version, ...body, actor: context.get('operator') }
     const decideDeps = { jobs: deps.jobs, now: () => deps.clock.now() }
-    const outcome = await decideDiscrepancy(deps.db, decideDeps, request)
-    switch (outcome.kind) {
-      case 'decided':
-        return json(viewDiscrepancy(outcome.row))
-      case 'not_found':
-        throw notFound()
-      case 'changed':
-        throw new Problem(412, 'version_differs', 'somebody decided meanwhile: read it again')
-      case 'not_allowed':
-        throw new Problem(409, 'decision_not_allowed', 'this decision does not fit as it stands')
-      case 'impossible':
-        throw new Problem(409, 'decision_impossible', outcome.problem)
-      default:
-        return unreachable(outcome)
-    }
+    return tell(await decideDiscrepancy(deps.db, decideDeps, request))
   })
   return route
+}
+
+function tell(outcome: DiscrepancyOutcome): Response {
+  switch (outcome.kind) {
+    case 'decided':
+      return show(outcome.row)
+    case 'not_found':
+      throw notFound()
+    case 'changed':
+      throw new Problem(412, 'version_differs', 'somebody decided meanwhile: read it again')
+    case 'not_allowed':
+      throw new Problem(409, 'decision_not_allowed', 'this decision does not fit as it stands')
+    case 'impossible':
+      throw new Problem(409, 'decision_impossible', outcome.problem)
+    default:
+      return unreachable(outcome)
+  }
+}
+
+/** Operators see all merchants, and what they may do. */
+const view = (row: DiscrepancyRow) => ({
+  ...viewDiscrepancy(row),
+  merchant: row.merchant_id,
+  allowed_decisions: DISCREPANCY_DECISIONS.filter((decision) => isAllowed(decision, row)),
+})
+
+/** The entity tag is what a decision sends back in If-Match. */
+function show(row: DiscrepancyRow): Response {
+  const response = json(view(row))
+  response.headers.set('ETag', `"${row.version}"`)
+  return response
+}
+
+function readId(text: string): DiscrepancyId {
+  const id = parseDiscrepancyId(text)
+  if (id === undefined) throw notFound()
+  return id
 }
 
 const notFound = (): Problem =>

@@ -11,6 +11,14 @@ export function handleError(deps: Pick<GatewayDeps, 'log'>) {
     if (error instanceof HTTPException) {
       return problemResponse(new Problem(400, 'bad_request', 'the request is malformed'), requestId)
     }
+    if (UNSTORABLE.has(sqlStateOf(error))) {
+      const problem = new Problem(
+        422,
+        'value_invalid',
+        'a text holds NUL, or a date does not exist',
+      )
+      return problemResponse(problem, requestId)
+    }
     deps.log.error(
       { request_id: requestId, error: error.message, stack: error.stack },
       'request failed',
@@ -18,3 +26,8 @@ export function handleError(deps: Pick<GatewayDeps, 'log'>) {
     return problemResponse(new Problem(503, 'unavailable', 'not done; try again'), requestId)
   }
 }
+
+/** What the database cannot hold, whoever sends it again: text with NUL, and a day of no year. */
+const UNSTORABLE = new Set(['22021', '22P05', '22008'])
+
+const sqlStateOf = (error: Error): string => ('code' in error ? String(error.code) : '')

@@ -6,6 +6,7 @@ import { formatYuan } from '#domain/money'
 import { unreachable } from '#domain/assert'
 import type { Browser } from '../browser.ts'
 import type { Offer } from '../pay-offer.ts'
+import { isPayable, isWaiting } from '../payable.ts'
 import type { Html, Page } from './layout.ts'
 import { BRIDGE, SCRIPT } from './script.ts'
 
@@ -25,7 +26,8 @@ export function payPage(visit: Visit): Page {
   const body = html`<p class="subject">${payment.subject}</p>
     <p class="amount">¥${amount} <small>${payment.currency}</small></p>
     ${standing(visit)}`
-  const action = isPayable(visit) ? payment.next_action : null
+  const isOffered = isPayable(payment, visit.now) && visit.successor === undefined
+  const action = isOffered ? payment.next_action : null
   return {
     title: `付款 · Payment ¥${amount}`,
     body,
@@ -48,15 +50,6 @@ export const missingPage: Page = {
     <p>There is no such payment. Please go back to the shop.</p>`,
 }
 
-/** Whether money can still be on its way to it. */
-export const isWaiting = ({ state }: PaymentRow): boolean =>
-  state === 'created' || state === 'pending'
-
-const isOpen = ({ payment, now }: Visit): boolean =>
-  isWaiting(payment) && payment.expires_at.getTime() > now.getTime()
-
-const isPayable = (visit: Visit): boolean => isOpen(visit) && visit.successor === undefined
-
 function standing(visit: Visit): Html {
   const { payment } = visit
   switch (payment.state) {
@@ -70,7 +63,7 @@ function standing(visit: Visit): Html {
     case 'created':
     case 'pending':
       if (visit.successor !== undefined) return replaced(payment, visit.successor)
-      return isOpen(visit) ? waiting(visit) : expired(payment)
+      return isPayable(payment, visit.now) ? waiting(visit) : expired(payment)
     default:
       return unreachable(payment.state)
   }

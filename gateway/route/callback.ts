@@ -27,6 +27,7 @@ export function callbackRoute(deps: GatewayDeps): Hono<GatewayEnv> {
     const body = await readBody(context.req.raw)
     hit('callback.body:after')
     const headers = Object.fromEntries(context.req.raw.headers)
+    let isProbe = false
     hit('callback.verify:before')
     const answer = await receiveCallback(
       channel,
@@ -41,8 +42,11 @@ export function callbackRoute(deps: GatewayDeps): Hono<GatewayEnv> {
           body,
         })
       },
-      (rejected) => explain(deps, live, rejected),
-      (outcome) => deps.callbacks.add(account.channel, outcome),
+      (rejected) => {
+        isProbe = rejected.reason === 'probe'
+        explain(deps, live, rejected)
+      },
+      (outcome) => deps.callbacks.add(account.channel, isProbe ? 'probe' : outcome),
     )
     hit('callback.answer:before')
     return answer

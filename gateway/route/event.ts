@@ -8,17 +8,13 @@ import { parseEventId } from '#domain/id'
 import type { EventId } from '#domain/id'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
 import { json, parseQuery } from '../json.ts'
+import { listPage, pageOf } from '../list.ts'
 import { loadMerchant } from '../middleware/key.ts'
 import { Problem } from '../problem.ts'
 
-const LIMIT_MAX = 100
-
-const eventId = z.custom<EventId>((id) => id !== undefined, 'expected one of an earlier page')
-
 const filter = z.strictObject({
   type: z.enum(EVENT_TYPES).optional(),
-  cursor: z.string().transform(parseEventId).pipe(eventId).optional(),
-  limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(LIMIT_MAX),
+  ...pageOf(parseEventId),
 })
 
 /** `/v1/events`: what was told, for those who ask rather than listen, and to have it told again. */
@@ -27,11 +23,8 @@ export function eventRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   route.get('/v1/events', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
     const { cursor: after, limit, type } = parseQuery(filter, context.req.query())
-    // One more than asked tells whether there is a next page.
     const rows = await findEvents(deps.db, { merchantId, type, after, limit: limit + 1 })
-    const page = rows.slice(0, limit)
-    const next = rows.length > limit ? (page.at(-1)?.id ?? null) : null
-    return json({ object: 'list', data: page.map(viewEvent), next_cursor: next })
+    return listPage(rows, limit, viewEvent)
   })
   route.get('/v1/events/:id/deliveries', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)

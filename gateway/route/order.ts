@@ -1,8 +1,7 @@
 import { Hono } from 'hono'
 import { wantOrderClosed } from '#db/close-payment'
-import { readBody } from '../body.ts'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
-import { runOnce } from '../idempotent.ts'
+import { readKeyed, runOnce } from '../idempotent.ts'
 import { loadMerchant } from '../middleware/key.ts'
 import { Problem } from '../problem.ts'
 
@@ -12,13 +11,7 @@ export function orderRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   route.post('/v1/orders/:order_number/close', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
     const orderNumber = context.req.param('order_number')
-    const request = {
-      merchantId,
-      key: context.req.header('idempotency-key'),
-      method: 'POST',
-      path: context.req.path,
-      body: await readBody(context.req.raw),
-    }
+    const request = await readKeyed(context, merchantId)
     return runOnce(deps.db, request, async () => {
       const order = await wantOrderClosed(deps.db, deps.jobs, merchantId, orderNumber)
       if (order === undefined) {

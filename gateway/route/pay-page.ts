@@ -10,9 +10,10 @@ import { parsePaymentId } from '#domain/id'
 import { browserOf } from '../browser.ts'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
 import { renderPage } from '../page/layout.ts'
-import { isWaiting, missingPage, payPage, refusedPage } from '../page/pay.ts'
+import { missingPage, payPage, refusedPage } from '../page/pay.ts'
 import type { Visit } from '../page/pay.ts'
 import { offerOf } from '../pay-offer.ts'
+import { isPayable, isWaiting } from '../payable.ts'
 import type { Offer } from '../pay-offer.ts'
 import { Problem } from '../problem.ts'
 import { switchMethod } from '../switch-method.ts'
@@ -39,8 +40,10 @@ export function payPageRoute(deps: GatewayDeps): Hono<GatewayEnv> {
     const payment = await findByText(deps, context.req.param('id'))
     if (payment === undefined) return renderPage(missingPage, 404)
     const { offer } = await visitOf(deps, payment, context)
-    // A page that was opened before: whatever is right by now is shown there.
-    if (offer.kind !== 'switch') return context.redirect(`${deps.publicUrl}/pay/${payment.id}`, 303)
+    // A page that was opened before, perhaps of a payment that has ended: what is right by now is shown there.
+    if (offer.kind !== 'switch' || !isPayable(payment, deps.clock.now())) {
+      return context.redirect(`${deps.publicUrl}/pay/${payment.id}`, 303)
+    }
     try {
       const id = await switchMethod(deps, payment, offer.method)
       return context.redirect(`${deps.publicUrl}/pay/${id}`, 303)

@@ -2,17 +2,16 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { listPayments } from '#db/payment-list'
 import { parsePaymentId } from '#domain/id'
-import type { PaymentId } from '#domain/id'
 import { parseRfc3339 } from '#domain/time'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
-import { json, parseQuery } from '../json.ts'
+import { parseQuery } from '../json.ts'
+import { listPage, pageOf } from '../list.ts'
 import { loadMerchant } from '../middleware/key.ts'
 import { viewPayment } from '../payment-view.ts'
 
+/** A payment is long. */
 const LIMIT = 20
-const LIMIT_MAX = 100
 
-const paymentId = z.custom<PaymentId>((id) => id !== undefined, 'expected one of an earlier page')
 const date = z.custom<Date>((at) => at !== undefined, 'expected RFC 3339 with its offset')
 const moment = z.string().transform(parseRfc3339).pipe(date).optional()
 
@@ -21,8 +20,7 @@ const filter = z.strictObject({
   order_number: z.string().min(1).max(64).optional(),
   'created[gte]': moment,
   'created[lt]': moment,
-  cursor: z.string().transform(parsePaymentId).pipe(paymentId).optional(),
-  limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(LIMIT),
+  ...pageOf(parsePaymentId, LIMIT),
 })
 
 /** `GET /v1/payments`: the newest first; by the merchant's own order number, all attempts of that order. */
@@ -31,7 +29,6 @@ export function paymentListRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   route.get('/v1/payments', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
     const asked = parseQuery(filter, context.req.query())
-    // One more than asked tells whether there is a next page.
     const rows = await listPayments(deps.db, {
       merchantId,
       state: asked.state,
@@ -41,13 +38,7 @@ export function paymentListRoute(deps: GatewayDeps): Hono<GatewayEnv> {
       after: asked.cursor,
       limit: asked.limit + 1,
     })
-    const page = rows.slice(0, asked.limit)
-    const hasMore = rows.length > asked.limit
-    return json({
-      object: 'list',
-      data: page.map(({ payment, order }) => viewPayment(deps.publicUrl, payment, order)),
-      next_cursor: hasMore ? (page.at(-1)?.payment.id ?? null) : null,
-    })
+    return listPage(rows, asked.limit, ({ payment, order }) => viewPayment(deps, payment, order))
   })
   return route
 }

@@ -4,10 +4,9 @@ import { referenceOf } from '#db/payment'
 import type { PaymentRow } from '#db/payment'
 import { askForQuery } from '#db/payment-query'
 import type { Exchange } from '#channel/http'
-import { readBody } from '../body.ts'
 import { createPayment, logExchanges } from '../create-payment.ts'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
-import { runOnce } from '../idempotent.ts'
+import { readKeyed, runOnce } from '../idempotent.ts'
 import { loadMerchant } from '../middleware/key.ts'
 import { json, parseBody } from '../json.ts'
 import { loadPayment } from '../load-payment.ts'
@@ -21,16 +20,9 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   const route = new Hono<GatewayEnv>()
   route.post('/v1/payments', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
-    const bytes = await readBody(context.req.raw)
-    const request = {
-      merchantId,
-      key: context.req.header('idempotency-key'),
-      method: 'POST',
-      path: '/v1/payments',
-      body: bytes,
-    }
+    const request = await readKeyed(context, merchantId)
     return runOnce(deps.db, request, async () => {
-      const created = await createPayment(deps, merchantId, parseBody(paymentBody, bytes))
+      const created = await createPayment(deps, merchantId, parseBody(paymentBody, request.body))
       const found = await loadPayment(deps, merchantId, created.payment.id)
       // Without a credential the vendor's answer is unknown: accepted, not done.
       const status = created.payment.next_action === null ? 202 : created.isNew ? 201 : 200
@@ -40,18 +32,12 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   route.get('/v1/payments/:id', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
     const found = await loadPayment(deps, merchantId, context.req.param('id'))
-    return json(viewPayment(deps.publicUrl, found.payment, found.order))
+    return json(viewPayment(deps, found.payment, found.order))
   })
   route.post('/v1/payments/:id/close', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
     const found = await loadPayment(deps, merchantId, context.req.param('id'))
-    const request = {
-      merchantId,
-      key: context.req.header('idempotency-key'),
-      method: 'POST',
-      path: context.req.path,
-      body: await readBody(context.req.raw),
-    }
+    const request = await readKeyed(context, merchantId)
     return runOnce(deps.db, request, async () => {
       await closePayment(deps, found.payment)
       return {
@@ -67,13 +53,13 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
     await askForQuery(deps.db, deps.jobs, { merchantId, paymentId: payment.id, now })
     const found = await loadPayment(deps, merchantId, payment.id)
     // Accepted also when one was asked for just now: that one answers this wish, too.
-    return json(viewPayment(deps.publicUrl, found.payment, found.order), 202)
+    return json(viewPayment(deps, found.payment, found.order), 202)
   })
   return route
 }
 
 const show = (deps: GatewayDeps, { payment, order }: FoundPayment): string =>
-  JSON.stringify(viewPayment(deps.publicUrl, payment, order))
+  JSON.stringify(viewPayment(deps, payment, order))
 
 /** The query confirms it: the money is known before the vendor's callback comes. */
 const queueQuery = (deps: GatewayDeps, payment: PaymentRow): Promise<void> =>

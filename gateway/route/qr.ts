@@ -1,8 +1,10 @@
 import { Hono } from 'hono'
 import { encodeQR } from 'qr'
-import { findPaymentById } from '#db/payment-page'
+import type { PaymentRow } from '#db/payment'
+import { findPaymentById, findSuccessor } from '#db/payment-page'
 import { parsePaymentId } from '#domain/id'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
+import { isPayable } from '../payable.ts'
 import { encodePng } from '../png.ts'
 import { Problem } from '../problem.ts'
 
@@ -32,11 +34,15 @@ const withWhite = (svg: string): string =>
 async function loadContent(deps: GatewayDeps, text: string): Promise<string> {
   const id = parsePaymentId(text)
   const payment = id === undefined ? undefined : await findPaymentById(deps.db, id)
-  if (payment?.next_action?.type !== 'qr_code') {
-    throw new Problem(404, 'qr_code_not_found', 'no payment with a code has this id')
+  if (payment?.next_action?.type !== 'qr_code' || !(await isOffered(deps, payment))) {
+    throw new Problem(404, 'qr_code_not_found', 'no payment of this id waits to be paid by a code')
   }
   return payment.next_action.content
 }
+
+/** As on the pay page: who scans the code of a payment that has ended or was replaced pays twice or too late. */
+const isOffered = async (deps: GatewayDeps, payment: PaymentRow): Promise<boolean> =>
+  isPayable(payment, deps.clock.now()) && (await findSuccessor(deps.db, payment)) === undefined
 
 const image = (type: string, content: string | Uint8Array<ArrayBuffer>): Response =>
   new Response(content, {

@@ -5,9 +5,8 @@ import { findShownRefunds } from '#db/refund-view'
 import { unreachable } from '#domain/assert'
 import type { MerchantId, RefundId } from '#domain/id'
 import { parseRefundId } from '#domain/id'
-import { readBody } from '../body.ts'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
-import { runOnce } from '../idempotent.ts'
+import { readKeyed, runOnce } from '../idempotent.ts'
 import { json, parseBody } from '../json.ts'
 import { loadPayment } from '../load-payment.ts'
 import type { FoundPayment } from '../load-payment.ts'
@@ -29,17 +28,10 @@ export function refundRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   route.post('/v1/payments/:id/refunds', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
     const found = await loadPayment(deps, merchantId, context.req.param('id'))
-    const bytes = await readBody(context.req.raw)
-    const request = {
-      merchantId,
-      key: context.req.header('idempotency-key'),
-      method: 'POST',
-      path: context.req.path,
-      body: bytes,
-    }
+    const request = await readKeyed(context, merchantId)
     return runOnce(deps.db, request, async () => {
       const id = await startRefund(deps, found, {
-        ...parseBody(refundBody, bytes),
+        ...parseBody(refundBody, request.body),
         requestKey: request.key ?? '',
       })
       return { status: 202, body: JSON.stringify(await showRefund(deps, merchantId, id)) }

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
@@ -20,6 +20,13 @@ async function freePort(): Promise<number | undefined> {
   const { port } = server
   await server.stop(true)
   return port
+}
+
+/** Containers often have none. */
+function hasIpv6(): boolean {
+  return Object.values(networkInterfaces())
+    .flat()
+    .some((own) => own?.address === '::1')
 }
 
 const start = (env: Readonly<Record<string, string>>) =>
@@ -109,7 +116,10 @@ test(
       port: 0,
       fetch: () => new Response('', { status: 404 }),
     })
-    const child = start({ PINGZHANG_PORT: String(taken.port) })
+    const child = start({
+      PINGZHANG_PORT: String(await freePort()),
+      PINGZHANG_OPERATIONS_PORT: String(taken.port),
+    })
     const errors = await new Response(child.stderr).text()
     expect(await child.exited).toBe(3)
     expect(errors).toMatch(/error: the gateway ended with 1/)
@@ -125,3 +135,32 @@ test('up names the variable that is missing before it starts anything', async ()
   )
   expect(await child.exited).toBe(3)
 })
+
+test(
+  'up starts nothing when something answers at its address already',
+  async () => {
+    const other = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => Response.json({}) })
+    const child = start({ PINGZHANG_PORT: String(other.port), DATABASE_URL: 'postgres://nobody' })
+    expect(await new Response(child.stderr).text()).toMatch(
+      /^error: something answers at http:\/\/127\.0\.0\.1:\d+ already[^\n]*\n$/,
+    )
+    expect(await child.exited).toBe(3)
+    await other.stop(true)
+  },
+  TIMEOUT_MS,
+)
+
+test.skipIf(!hasIpv6())(
+  'up finds its gateway at an IPv6 address (where the machine has one)',
+  async () => {
+    const child = start({ PINGZHANG_HOST: '::1', PINGZHANG_PORT: String(await freePort()) })
+    const out = collect(child.stdout)
+    const text = await waitFor('addresses', () => out.text || undefined, TIMEOUT_MS)
+    const { gateway } = addresses.parse(JSON.parse(text))
+    expect(gateway).toStartWith('http://[::1]:')
+    expect((await fetch(`${gateway}/readyz`)).status).toBe(200)
+    child.kill('SIGINT')
+    expect(await child.exited).toBe(0)
+  },
+  TIMEOUT_MS,
+)

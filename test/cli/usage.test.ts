@@ -30,6 +30,8 @@ test.each([
   [['refund', 'retry', 'x', '--reason', 'y'], /no refund id/],
   [['merchant', 'policy', 'x', 'keep'], /Allowed choices are revive, refund, ask/],
   [['audit'], /a command is missing/],
+  [['operator', 'add'], /missing required argument 'name'/],
+  [['key', 'revoke', 'sk_test_'], /first 12 characters/],
   [['chanel'], /unknown command/],
   [[], /a command is missing/],
 ])('refuses %j in one line, with exit code 2', async (words, message) => {

@@ -1,3 +1,4 @@
+import { cny, formatYuan } from '#domain/money'
 import type { PaymentLine, StoryResult } from './line.ts'
 import type { Stage } from './stage.ts'
 
@@ -66,5 +67,4 @@ const rowOf = (payment: PaymentLine): string =>
     String(payment.callbacks).padStart(10),
   ].join('')
 
-const FEN_PER_YUAN = 100
-const yuan = (fen: number): string => (fen / FEN_PER_YUAN).toFixed(2)
+const yuan = (fen: number): string => formatYuan(cny(BigInt(fen)))

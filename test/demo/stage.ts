@@ -41,43 +41,44 @@ const SEAL_KEY = '5a'.repeat(32)
  * their own. Delays that are minutes in production are seconds here.
  */
 export async function startStage(say: Narrator): Promise<Stage> {
+  // Ends what it holds, the last first, also when the next part does not start.
+  await using opened = new AsyncDisposableStack()
   const directory = mkdtempSync(join(tmpdir(), 'pingzhang-demo-'))
+  opened.defer(() => rmSync(directory, { recursive: true, force: true }))
   const binaries = { PINGZHANG_PG_BIN: process.env['PINGZHANG_PG_BIN'] }
   const postgres = await openPostgres(binaries, { dataDirectory: join(directory, 'postgres') })
+  opened.defer(() => postgres.stop())
   say.step('PostgreSQL is up, in a directory of its own that goes away at the end')
   await migrate(postgres.url)
   say.step('tables and queues are made')
   const points = startPointsService({ databasePath: join(directory, 'points.sqlite') })
+  opened.defer(() => points.stop())
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  const { apiKey, counters } = await openShop(postgres.url, url)
+  const { apiKey, counters } = await openShop(postgres.url, url, opened)
   say.step(`the shop has accounts at ${[...counters.keys()].join(', ')} (emulators)`)
   const vendors = [...counters.values()].map(({ till }) => till.vendor)
   const hosts = [`127.0.0.1:${port}`, ...vendors.map((vendor) => new URL(vendor.url).host)]
-  const processes = await startProcesses({
+  const env = {
     ...environment(postgres.url, points.url, hosts),
     PINGZHANG_PUBLIC_URL: url,
     PINGZHANG_PORT: String(port),
-  })
+  }
+  await startProcesses(env, opened)
   say.step('gateway and worker are up, as processes of their own')
+  const all = opened.move()
   return {
     shop: createShop({ gateway: { url }, apiKey }),
     url,
     apiKey,
     counters,
     points,
-    async stop() {
-      await Promise.all(processes.map((child) => child.stop()))
-      await Promise.all(vendors.map((vendor) => vendor.stop()))
-      await points.stop()
-      await postgres.stop()
-      rmSync(directory, { recursive: true, force: true })
-    },
+    stop: () => all.disposeAsync(),
   }
 }
 
 /** A merchant that gives late and double money back, with an account at every vendor. */
-async function openShop(databaseUrl: string, url: string) {
+async function openShop(databaseUrl: string, url: string, opened: AsyncDisposableStack) {
   const db = openDatabase(databaseUrl, workerDatabase, () => undefined)
   try {
     const merchantId = await addMerchant(db, 'Demo shop')
@@ -87,6 +88,7 @@ async function openShop(databaseUrl: string, url: string) {
     for (const [name, openTills] of Object.entries(TILLS)) {
       const [till] = await openTills([1])
       assert(till !== undefined, `expected a till at ${name}`)
+      opened.defer(() => till.vendor.stop())
       const accountId = await addTill(db, merchantId, till)
       till.hearAt?.(`${url}/callback/${accountId}`)
       counters.set(name, { till, accountId })
@@ -110,15 +112,20 @@ const environment = (databaseUrl: string, pointsUrl: string, localHosts: readonl
 })
 
 /** Their logs are for whoever looks for trouble: shown with PINGZHANG_DEMO_LOG. */
-async function startProcesses(env: Readonly<Record<string, string | undefined>>) {
+async function startProcesses(
+  env: Readonly<Record<string, string | undefined>>,
+  opened: AsyncDisposableStack,
+): Promise<void> {
   const isShown = process.env['PINGZHANG_DEMO_LOG'] !== undefined
   const quiet = isShown ? {} : { PINGZHANG_LOG_LEVEL: 'fatal' }
   const processes = (['gateway', 'worker'] as const).map((name) =>
     runProcess(name, { ...env, ...quiet }, () => undefined),
   )
+  opened.defer(async () => {
+    await Promise.all(processes.map((child) => child.stop()))
+  })
   const ended = Promise.race(processes.map((child) => child.givenUp))
   const gateway = await waitUntilReady(env, ended)
   if (gateway === undefined) throw new Error(await ended)
   for (const child of processes) child.keep()
-  return processes
 }

@@ -1,9 +1,14 @@
-import type { PaymentLine, StoryResult } from './line.ts'
+import type { CaseLine, PaymentLine, StoryResult } from './line.ts'
 import type { Narrator } from './narrator.ts'
-import { playFaults, playForgery, playWrongAmount } from './scene/fault.ts'
+import { WRONG_AMOUNT, playFaults, playForgery, playWrongAmount } from './scene/fault.ts'
 import { playMethods } from './scene/method.ts'
 import { playDouble, playExpiry, playLate, playParts } from './scene/money.ts'
+import { isAsSold, readLine } from './scene/play.ts'
+import type { Sale, Scene } from './scene/play.ts'
 import type { Stage } from './stage.ts'
+
+/** What a person still has to decide when the story is over: nothing but the wrong amount. */
+const CASES: readonly CaseLine[] = [{ kind: WRONG_AMOUNT, state: 'open' }]
 
 /**
  * Plays the story once and checks every line of it.
@@ -18,28 +23,61 @@ export async function runStory(
   const slow = Promise.all([playExpiry(stage, say), playParts(stage, say)])
   // A scene that fails while another is told must not end the process before the story does.
   slow.catch(() => undefined)
-  const methods = await playMethods(stage, say)
-  const faults = await playFaults(stage, say)
-  const rejected = await playForgery(stage, say)
-  const quarantined = await playWrongAmount(stage, say)
-  const money = [await playDouble(stage, say), await playLate(stage, say), ...(await slow)]
-  const cases = await stage.shop.cases()
-  const payments = [...methods, ...faults]
+  const sales = [...(await playMethods(stage, say)), ...(await playFaults(stage, say))]
+  const scenes = [
+    await playForgery(stage, say),
+    await playWrongAmount(stage, say),
+    await playDouble(stage, say),
+    await playLate(stage, say),
+    ...(await slow),
+  ]
+  const payments = await readSales(stage, say, sales)
+  readBalances(stage, say, scenes)
+  const rejected = countRejected(stage)
+  say.check(`${rejected} forged callback was sent, and refused`, rejected === 1)
+  const cases = await readCases(stage, say)
   return {
-    ok:
-      payments.every(isPaid) &&
-      money.every(({ isGood }) => isGood) &&
-      say.isGood() &&
-      rejected === 1 &&
-      quarantined === 1,
+    ok: say.isGood(),
     payments,
     rejected,
-    quarantined,
-    refunds: money.flatMap(({ refunds }) => refunds),
-    cases: cases.map(({ kind, state }) => ({ kind, state })),
+    quarantined: cases.filter(({ kind }) => kind === WRONG_AMOUNT).length,
+    refunds: scenes.flatMap(({ refunds }) => refunds),
+    cases,
     elapsed_ms: Math.round(performance.now() - startedAt),
   }
 }
 
-const isPaid = ({ state, order, points }: PaymentLine): boolean =>
-  state === 'paid' && order === 'paid' && points > 0
+/** Once more, when nothing happens any more: what came twice or too late shows now. */
+async function readSales(
+  stage: Stage,
+  say: Narrator,
+  sales: readonly Sale[],
+): Promise<readonly PaymentLine[]> {
+  const read = await Promise.all(
+    sales.map(async (sale) => ({ sale, line: await readLine(stage, sale) })),
+  )
+  const odd = read.filter(({ sale, line }) => !isAsSold(line, sale))
+  say.check(`in the end ${read.length - odd.length} of ${read.length} stand as before`, !odd.length)
+  return read.map(({ line }) => line)
+}
+
+function readBalances(stage: Stage, say: Narrator, scenes: readonly Scene[]): void {
+  for (const [user, points] of scenes.flatMap(({ balances }) => Object.entries(balances))) {
+    const balance = stage.points.balance(user)
+    say.check(`in the end ${user} has ${balance} points`, balance === points)
+  }
+}
+
+/** From the vendors' own books: forged callbacks, and that none of them was believed. */
+function countRejected(stage: Stage): number {
+  const deliveries = [...stage.counters.values()].flatMap(({ till }) => till.vendor.deliveries())
+  const forged = deliveries.filter(({ kind }) => kind === 'forged')
+  return forged.filter(({ status, acknowledged }) => status === 401 && !acknowledged).length
+}
+
+async function readCases(stage: Stage, say: Narrator): Promise<readonly CaseLine[]> {
+  const cases = (await stage.shop.cases()).map(({ kind, state }) => ({ kind, state }))
+  const text = cases.map(({ kind, state }) => `${kind} ${state}`).join(', ')
+  say.check(`cases for a person: ${text}`, Bun.deepEquals(cases, CASES))
+  return cases
+}

@@ -46,6 +46,7 @@ export async function startLoggedGateway(options: LoggedOptions): Promise<Logged
     publicUrl: url,
     hostname: '127.0.0.1',
     port,
+    operationsPort: 0,
     localHosts: [...(options.localHosts ?? []), `127.0.0.1:${port}`],
     clock: options.clock ?? systemClock,
     log,

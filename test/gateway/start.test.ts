@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { fileURLToPath } from 'node:url'
 import { startDurableCluster } from '../support/cluster.ts'
 import type { TestCluster } from '../support/cluster.ts'
+import { freePort } from '../support/port.ts'
 import { migrate } from '#db/migrate'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -18,17 +19,18 @@ afterAll(async () => {
   await cluster.remove()
 }, TIMEOUT_MS)
 
+const environment = () => ({
+  PATH: process.env['PATH'] ?? '',
+  DATABASE_URL: cluster.url,
+  PINGZHANG_SEAL_KEY: '5a'.repeat(32),
+  PINGZHANG_PUBLIC_URL: 'http://127.0.0.1:1',
+  PINGZHANG_POINTS_URL: 'http://127.0.0.1:1',
+})
+
 async function start(entry: string, changes: Readonly<Record<string, string>>) {
   const child = Bun.spawn([process.execPath, entry], {
     cwd: ROOT,
-    env: {
-      PATH: process.env['PATH'] ?? '',
-      DATABASE_URL: cluster.url,
-      PINGZHANG_SEAL_KEY: '5a'.repeat(32),
-      PINGZHANG_PUBLIC_URL: 'http://127.0.0.1:1',
-      PINGZHANG_POINTS_URL: 'http://127.0.0.1:1',
-      ...changes,
-    },
+    env: { ...environment(), ...changes },
     stdout: 'pipe',
     stderr: 'pipe',
   })
@@ -47,6 +49,34 @@ test.each([
     const { code, output } = await start(entry, { [variable]: '' })
     expect(code).toBe(1)
     expect(output).toContain(`${variable} is not set`)
+  },
+  TIMEOUT_MS,
+)
+
+/** The last line of a log that a gateway of this environment writes when it is ready. */
+async function readyLine(changes: Readonly<Record<string, string>>): Promise<unknown> {
+  const child = Bun.spawn([process.execPath, 'gateway/main.ts'], {
+    cwd: ROOT,
+    env: { ...environment(), PINGZHANG_PORT: String(await freePort()), ...changes },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  let text = ''
+  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+    text += chunk
+    if (text.includes('gateway is ready')) child.kill('SIGTERM')
+  }
+  expect(await child.exited).toBe(0)
+  return JSON.parse(text.split('\n').find((line) => line.includes('gateway is ready')) ?? '')
+}
+
+test(
+  'opens the listener for operators where a port is given; an empty variable gives none',
+  async () => {
+    const port = String(await freePort())
+    expect(await readyLine({ PINGZHANG_OPERATIONS_PORT: port })).toMatchObject({
+      operations_url: `http://127.0.0.1:${port}`,
+    })
+    expect(await readyLine({ PINGZHANG_OPERATIONS_PORT: '' })).not.toHaveProperty('operations_url')
   },
   TIMEOUT_MS,
 )

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 import type { Db } from '#db/database'
+import { notificationHasCase } from '#db/notification-case'
 import { movesBySubject } from '#domain/state'
 import type { StateSubject } from '#domain/state'
 import type { AppliedEffect } from '../emulator/points/ledger.ts'
@@ -177,10 +178,7 @@ export async function findForgottenNotifications(db: Db): Promise<Violation[]> {
   const subjects = await read(
     db,
     sql`SELECT n.id AS subject FROM notification n
-        WHERE n.state <> 'applied' AND n.due_at IS NULL AND NOT EXISTS (
-          SELECT 1 FROM open_case c WHERE c.merchant_id = n.merchant_id
-          AND (c.evidence ->> 'notification' = n.id OR c.subject = n.id
-               OR (c.kind = n.quarantine_reason AND c.subject = n.payment_number)))`,
+        WHERE n.state <> 'applied' AND n.due_at IS NULL AND NOT ${notificationHasCase}`,
   )
   return violations('I9', subjects, 'neither applied nor due, and without a case')
 }

@@ -41,6 +41,8 @@ export interface PlatformOptions {
   readonly requireDurable?: boolean
   readonly clock?: Clock
   readonly hasWorker?: boolean
+  /** Opens the listener for operators, too. */
+  readonly hasOperations?: boolean
   readonly commitWith?: GatewayOptions['commitWith']
   /** Addresses of more vendors than the one that comes with the platform. */
   readonly localHosts?: readonly string[]
@@ -106,6 +108,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     publicUrl,
     hostname: '127.0.0.1',
     port,
+    ...(options.hasOperations === true ? { operationsPort: 0 } : {}),
     ...(options.commitWith === undefined ? {} : { commitWith: options.commitWith }),
   })
   const worker =

@@ -81,7 +81,11 @@ describe('a query', () => {
     const more = { out_trade_no: paymentId, buyer_pay_amount: '0.00', receipt_amount: '0.00' }
     const reply: Reply = ({ api }) =>
       answer(nodeName(api), failure('40004', 'ACQ.TRADE_NOT_EXIST', more))
-    expect(await query(reply)).toEqual({ kind: 'absent', code: 'ACQ.TRADE_NOT_EXIST' })
+    expect(await query(reply)).toEqual({
+      kind: 'absent',
+      code: 'ACQ.TRADE_NOT_EXIST',
+      isSigned: true,
+    })
     expect(await close(reply)).toEqual({ kind: 'absent', code: 'ACQ.TRADE_NOT_EXIST' })
   })
 

@@ -51,7 +51,7 @@ describe('with the vendor number', () => {
 
   test('404 about the id is absent', async () => {
     const { outcome } = await query([() => refusal(404, { param: 'id' })])
-    expect(outcome).toEqual({ kind: 'absent', code: 'invalid_request_error' })
+    expect(outcome).toEqual({ kind: 'absent', code: 'invalid_request_error', isSigned: false })
   })
 
   test.each<readonly [string, Reply]>([
@@ -186,7 +186,7 @@ describe('without the vendor number', () => {
 
   test('in no list it is absent', async () => {
     const { outcome } = await query([lister(strangers(5))], reference)
-    expect(outcome).toEqual({ kind: 'absent', code: 'not_in_list' })
+    expect(outcome).toEqual({ kind: 'absent', code: 'not_in_list', isSigned: true })
   })
 
   test.each<readonly [string, Reply]>([

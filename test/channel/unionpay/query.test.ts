@@ -124,7 +124,7 @@ describe('the two codes of an answer', () => {
     for (const days of [0, 1, 30]) {
       vendor.clock.set(new Date(reference.createdAt.getTime() + days * 86_400_000))
       const outcome = await vendor.channel.queryPayment(reference, vendor.record)
-      expect(outcome).toEqual({ kind: 'absent', code: '34' })
+      expect(outcome).toEqual({ kind: 'absent', code: '34', isSigned: true })
     }
   })
 

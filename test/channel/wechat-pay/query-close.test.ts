@@ -63,7 +63,7 @@ describe('query', () => {
 
   test.each(['ORDER_NOT_EXIST', 'ORDERNOTEXIST'])('404 %s is absent', async (code) => {
     const { outcome } = await query(() => refusal(404, code))
-    expect(outcome).toEqual({ kind: 'absent', code })
+    expect(outcome).toEqual({ kind: 'absent', code, isSigned: false })
   })
 
   test.each<readonly [string, Reply]>([

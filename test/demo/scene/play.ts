@@ -3,7 +3,7 @@ import { assert } from '#domain/assert'
 import type { Method, Wallet } from '#domain/method'
 import type { PaymentView } from '../../support/shop.ts'
 import { waitFor } from '../../support/wait.ts'
-import type { PaymentLine } from '../line.ts'
+import type { PaymentLine, RefundLine } from '../line.ts'
 import type { Counter, Stage } from '../stage.ts'
 
 /** What a customer buys, and where. */
@@ -68,23 +68,54 @@ export const pointsOf = (stage: Stage, userId: string, points: number): Promise<
     PATIENCE_MS,
   ).then((found) => found.points)
 
-/** Buys, pays, waits for the money and its points, and reads from outside what came of it. */
-export async function playPurchase(stage: Stage, purchase: Purchase): Promise<PaymentLine> {
+/** What a scene leaves behind: refunds, and the points that its customers must have in the end. */
+export interface Scene {
+  readonly refunds: readonly RefundLine[]
+  readonly balances: Readonly<Record<string, number>>
+}
+
+/** The points that an amount earns: one for each whole yuan. */
+const pointsFor = (amount: number): number => Math.floor(amount / FEN_PER_YUAN)
+
+/** A purchase that was paid, and how many of the vendor's callbacks were to be acknowledged. */
+export interface Sale {
+  readonly purchase: Purchase
+  readonly payment: PaymentView
+  readonly callbacks: number
+}
+
+/** Buys, pays, and waits for the money, its points and what the vendor still has to say. */
+export async function playPurchase(stage: Stage, purchase: Purchase, callbacks = 1): Promise<Sale> {
   const payment = await order(stage, purchase)
   await follow(stage, purchase.vendor, payment)
-  const paid = await stage.shop.waitForState(payment.id, 'paid', PATIENCE_MS)
-  const points = Math.floor(purchase.amount / FEN_PER_YUAN)
+  await stage.shop.waitForState(payment.id, 'paid', PATIENCE_MS)
+  await pointsOf(stage, purchase.userId, pointsFor(purchase.amount))
+  await waitFor(
+    `${callbacks} callbacks of ${payment.id}`,
+    () => acknowledged(stage, purchase.vendor, payment.id) >= callbacks || undefined,
+    PATIENCE_MS,
+  )
+  return { purchase, payment, callbacks }
+}
+
+/** Reads from outside how a sale stands at this moment. */
+export async function readLine(stage: Stage, { purchase, payment }: Sale): Promise<PaymentLine> {
+  const { state, order: paid } = await stage.shop.read(payment.id)
   return {
     channel: purchase.vendor.replaceAll('-', '_'),
     method: purchase.method,
     ...(purchase.wallet && { wallet: purchase.wallet }),
     next_action: payment.next_action?.type ?? 'none',
-    state: paid.state,
-    order: paid.order.state,
-    points: await pointsOf(stage, purchase.userId, points),
+    state,
+    order: paid.state,
+    points: stage.points.balance(purchase.userId),
     callbacks: acknowledged(stage, purchase.vendor, payment.id),
   }
 }
 
-export const isPaid = (line: PaymentLine, callbacks: number): boolean =>
-  line.state === 'paid' && line.order === 'paid' && line.callbacks === callbacks
+/** Paid, with exactly its points and its callbacks. */
+export const isAsSold = (line: PaymentLine, { purchase, callbacks }: Sale): boolean =>
+  line.state === 'paid' &&
+  line.order === 'paid' &&
+  line.points === pointsFor(purchase.amount) &&
+  line.callbacks === callbacks

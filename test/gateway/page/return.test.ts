@@ -68,6 +68,15 @@ test.each(['GET', 'POST'])('%s claiming success is logged and moves nothing', as
   expect(moves).toEqual([])
 })
 
+test('takes nobody for a payer: who gave up comes back, too', async () => {
+  const { id } = await shop.buy()
+  const text = await (await comeBack(platform.accountId, `/${id}`)).text()
+  expect(text).not.toContain('says paid')
+  expect(text).not.toContain('表示已付款')
+  expect(text).toContain('If you have paid, we are confirming it')
+  expect(text).toContain('If you have not')
+})
+
 test('keeps no payer and no signature, however they are written', async () => {
   const form = new URLSearchParams({
     sign: 'abc+secret/==',

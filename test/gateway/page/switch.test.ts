@@ -99,6 +99,44 @@ describe('a customer whose browser needs another method', () => {
   })
 })
 
+/** How many attempts an order has. */
+async function countAttempts(orderNumber: string): Promise<number> {
+  const { rows } = await sql`SELECT p.id FROM payment p JOIN customer_order o
+    ON o.merchant_id = p.merchant_id AND o.id = p.order_id
+    WHERE o.order_number = ${orderNumber}`.execute(platform.db)
+  return rows.length
+}
+
+describe('a payment that has ended', () => {
+  test('makes no other attempt when its page of before is used: the shop closed it', async () => {
+    const orderNumber = crypto.randomUUID()
+    const { id } = await shop.buy({ method: 'qr', orderNumber })
+    const closed = await fetch(`${platform.gateway.url}/v1/payments/${id}/close`, {
+      method: 'POST',
+      headers: { ...shop.headers, 'idempotency-key': crypto.randomUUID() },
+    })
+    expect(closed.status).toBe(200)
+    const response = await choose(id, PHONE)
+    expect({ status: response.status, target: target(response) }).toEqual({
+      status: 303,
+      target: id,
+    })
+    expect(await countAttempts(orderNumber)).toBe(1)
+    expect(await open(id, PHONE)).toContain('Closed. Do not pay.')
+  })
+
+  test('shows that it is paid, and no refusal', async () => {
+    const { id } = await shop.buy({ method: 'qr' })
+    await sql`UPDATE payment SET state = 'paid', disposition = 'counted', paid_at = now(), channel_payment_id = ${id}
+              WHERE id = ${id}`.execute(platform.db)
+    const response = await choose(id, PHONE)
+    expect({ status: response.status, target: target(response) }).toEqual({
+      status: 303,
+      target: id,
+    })
+  })
+})
+
 describe('a method that cannot be changed', () => {
   test('is a page, not a problem document: the order is closed', async () => {
     const { id } = await shop.buy({ method: 'qr' })

@@ -1,0 +1,32 @@
+import { z } from 'zod'
+import { json } from './json.ts'
+
+const LIMIT_MAX = 100
+
+/** The parameters by which every list is read page by page; the cursor is the last id of the page before. */
+export const pageOf = <Id extends string>(
+  parseId: (text: string) => Id | undefined,
+  limit = LIMIT_MAX,
+) => ({
+  cursor: z
+    .string()
+    .transform((text, context): Id => {
+      const id = parseId(text)
+      if (id !== undefined) return id
+      context.addIssue('expected one of an earlier page')
+      return z.NEVER
+    })
+    .optional(),
+  limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(limit),
+})
+
+/** Answers with a page. One row more than `limit` tells that there is another: ask for it. */
+export function listPage<Row>(
+  rows: readonly Row[],
+  limit: number,
+  view: (row: Row) => { readonly id: string },
+): Response {
+  const data = rows.slice(0, limit).map(view)
+  const next = rows.length > limit ? (data.at(-1)?.id ?? null) : null
+  return json({ object: 'list', data, next_cursor: next })
+}
