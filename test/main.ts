@@ -15,6 +15,9 @@ const STEP_MS_MAX = 1_500_000
 /** Of one test without a limit of its own: a machine that does something else beside is no failure. */
 const TEST_MS_MAX = 20_000
 
+/** One more than the two cores that we plan for: most tests wait, for PostgreSQL or for time to pass. */
+const TEST_PROCESSES = 3
+
 /** Checks that are not tests. Each counts as one failure if it fails. */
 const CHECKS = [
   { name: 'format', command: ['bun', 'fmt', '--check'] },
@@ -43,6 +46,8 @@ async function runTests(filters: readonly string[]): Promise<Counts> {
       'bun',
       'test',
       '--only-failures',
+      `--parallel=${TEST_PROCESSES}`,
+      '--parallel-delay=0',
       `--timeout=${TEST_MS_MAX}`,
       '--reporter=junit',
       `--reporter-outfile=${report}`,
