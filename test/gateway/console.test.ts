@@ -51,7 +51,7 @@ const page = z.object({ data: z.array(view), next_cursor: z.string().nullable() 
 
 describe('the listener for operators', () => {
   test.each(['/metrics', '/v1/discrepancies', '/v1/nothing'])(
-    'CB-15 %s without a token is 401, with a request id and a line in the log',
+    '%s without a token is 401, with a request id and a line in the log',
     async (path) => {
       const answer = await get(path, {})
       expect(answer.status).toBe(401)
@@ -129,7 +129,7 @@ describe('a discrepancy', () => {
     })
   })
 
-  test('CB-08 decided by somebody else meanwhile is 412, and nothing changes', async () => {
+  test('decided by somebody else meanwhile is 412, and nothing changes', async () => {
     const id = await discrepancy('stale')
     expect((await resolve(id, '"1"', { ...decision, decision: 'keep_open' })).status).toBe(200)
     const late = await resolve(id, '"1"', decision)

@@ -60,7 +60,7 @@ describe('a run', () => {
     expect((await pageOf('')).data[0]).toMatchObject({ vendor_merchant: MCHID })
   })
 
-  test('CB-20 of another merchant is not found, however it is asked for', async () => {
+  test('of another merchant is not found, however it is asked for', async () => {
     const other = await addMerchant(platform.db, 'Another shop')
     const key = (await createApiKey(platform.db, other, 'test')).reveal()
     for (const rest of ['', '/discrepancies', '/discrepancies.csv']) {
@@ -112,7 +112,7 @@ describe('the file of a run', () => {
     expect(name).toContain(`${MCHID}-2026-03-01-v1.csv`)
   })
 
-  test('CB-20 no cell of it is a formula', async () => {
+  test('no cell of it is a formula', async () => {
     const reasons = [
       '=1+1',
       '+1',
@@ -137,5 +137,19 @@ describe('the file of a run', () => {
     for (const reason of reasons) expect(text).toContain(`,"'${reason}",`)
     // An amount stays a number, so that it can be added up.
     expect(text).toContain(',100,99,')
+  })
+
+  test('CB-20 keeps every digit of a long number, which a spreadsheet would round', async () => {
+    const ids = ['4200001234202603021234567890', '0007', '1'.repeat(12)]
+    const { id } = await insertDay(
+      platform.db,
+      platform.merchantId,
+      '2026-03-04',
+      ids.map((subject) => ({ subject })),
+    )
+    const { lines } = await fileOf(id)
+    expect(lines.slice(1, -1).map((line) => line.split(',')[3])).toEqual(
+      ids.map((subject) => `"'${subject}"`),
+    )
   })
 })
