@@ -26,13 +26,19 @@ const WINDOW_MS = 5 * 60_000
  * Runs the gateway or the worker. Both are crash-only: their cure for what nobody expected is a fresh start.
  *
  * Before `keep`, an end is final: a process that cannot start at all has a message for the operator.
+ * Preloads are modules that run before it.
  */
-export function runProcess(name: Process['name'], env: Env, onRestart: OnRestart): Process {
+export function runProcess(
+  name: Process['name'],
+  env: Env,
+  onRestart: OnRestart,
+  preloads: readonly string[] = [],
+): Process {
   const { promise: givenUp, resolve: giveUp } = Promise.withResolvers<string>()
   const stopped = Promise.withResolvers<void>()
   let isKept = false
   let isStopping = false
-  let child = spawn(name, env)
+  let child = spawn(name, env, preloads)
   const supervision = supervise()
 
   async function supervise(): Promise<void> {
@@ -47,7 +53,7 @@ export function runProcess(name: Process['name'], env: Env, onRestart: OnRestart
       onRestart(`${end}; it starts again`)
       await Promise.race([Bun.sleep(RESTART_PAUSE_MS), stopped.promise])
       if (isStopping) return
-      child = spawn(name, env)
+      child = spawn(name, env, preloads)
     }
   }
 
@@ -69,9 +75,10 @@ export function runProcess(name: Process['name'], env: Env, onRestart: OnRestart
 const WITH_PARENT = fileURLToPath(new URL('with-parent.ts', import.meta.url))
 
 /** Its log goes to our stderr, so that stdout is ours alone; its input ends with us. */
-function spawn(name: Process['name'], env: Env) {
+function spawn(name: Process['name'], env: Env, preloads: readonly string[]) {
   const main = fileURLToPath(new URL(`../${name}/main.ts`, import.meta.url))
-  return Bun.spawn([process.execPath, '--preload', WITH_PARENT, main], {
+  const preloaded = [WITH_PARENT, ...preloads].flatMap((path) => ['--preload', path])
+  return Bun.spawn([process.execPath, ...preloaded, main], {
     env: { ...env },
     stdio: ['pipe', STDERR, STDERR],
     // A terminal sends Ctrl-C to its whole group: the children would hear of it twice.

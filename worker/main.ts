@@ -1,7 +1,7 @@
 import pino from 'pino'
 import { loadLocalHosts, loadNumber, loadSealKey, loadVariable } from '#db/config'
 import { systemClock } from '#domain/time'
-import { KEY_REFRESH_PATTERN, startWorker } from './start.ts'
+import { BILL_PATTERN, KEY_REFRESH_PATTERN, startWorker } from './start.ts'
 
 const SECONDS = 60
 
@@ -31,6 +31,7 @@ try {
     querySeconds: loadNumber(process.env, 'PINGZHANG_QUERY_S', SECONDS),
     pollingSeconds: 0.5,
     sweepPattern: process.env['PINGZHANG_SWEEP'] ?? '0 * * * * *',
+    billPattern: process.env['PINGZHANG_BILLS'] ?? BILL_PATTERN,
     keyRefreshPattern: process.env['PINGZHANG_KEY_REFRESH'] ?? KEY_REFRESH_PATTERN,
     requireDurable: true,
   })

@@ -28,7 +28,8 @@ export interface Worker {
 const MS_PER_SECOND = 1000
 /** Away from the full hour, when everybody asks. */
 export const KEY_REFRESH_PATTERN = '0 23 5,17 * * *'
-const BILL_PATTERN = '0 */5 * * * *'
+/** When the schedule looks for bills that can be asked for. */
+export const BILL_PATTERN = '0 */5 * * * *'
 const PARTITION_PATTERN = '0 37 3 * * *'
 
 /** Starts queues and schedules. Every job may run twice, late, and beside its twin. */

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { openDatabase, workerDatabase } from '#db/database'
 import { addMerchant, createApiKey } from '#db/merchant'
 import { migrate } from '#db/migrate'
@@ -15,6 +16,7 @@ import { freePort } from '../support/port.ts'
 import { createShop } from '../support/shop.ts'
 import { TILLS, addTill } from '../support/till.ts'
 import type { Till } from '../support/till.ts'
+import { CLOCK_FILE, clockOf, moveClock } from './clock.ts'
 import type { Narrator } from './narrator.ts'
 
 /** An account of the shop with the vendor behind it. */
@@ -30,8 +32,14 @@ export interface Stage {
   readonly apiKey: string
   readonly counters: ReadonlyMap<string, Counter>
   readonly points: PointsService
+  /** The time of everybody here. */
+  clock(): Date
+  /** Moves everybody's clock on, to this moment. */
+  passTo(moment: Date): void
   stop(): Promise<void>
 }
+
+const CLOCK = fileURLToPath(new URL('clock-preload.ts', import.meta.url))
 
 /** The seal key of the demo alone. */
 const SEAL_KEY = '5a'.repeat(32)
@@ -51,11 +59,14 @@ export async function startStage(say: Narrator): Promise<Stage> {
   say.step('PostgreSQL is up, in a directory of its own that goes away at the end')
   await migrate(postgres.url)
   say.step('tables and queues are made')
-  const points = startPointsService({ databasePath: join(directory, 'points.sqlite') })
+  const clockFile = join(directory, 'clock')
+  moveClock(clockFile, 0)
+  const clock = () => clockOf(clockFile).now()
+  const points = startPointsService({ databasePath: join(directory, 'points.sqlite'), clock })
   opened.defer(() => points.stop())
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  const { apiKey, counters } = await openShop(postgres.url, url, opened)
+  const { apiKey, counters } = await openShop(postgres.url, { url, clock }, opened)
   say.step(`the shop has accounts at ${[...counters.keys()].join(', ')} (emulators)`)
   const vendors = [...counters.values()].map(({ till }) => till.vendor)
   const hosts = [`127.0.0.1:${port}`, ...vendors.map((vendor) => new URL(vendor.url).host)]
@@ -63,6 +74,7 @@ export async function startStage(say: Narrator): Promise<Stage> {
     ...environment(postgres.url, points.url, hosts),
     PINGZHANG_PUBLIC_URL: url,
     PINGZHANG_PORT: String(port),
+    [CLOCK_FILE]: clockFile,
   }
   await startProcesses(env, opened)
   say.step('gateway and worker are up, as processes of their own')
@@ -73,12 +85,18 @@ export async function startStage(say: Narrator): Promise<Stage> {
     apiKey,
     counters,
     points,
+    clock,
+    passTo: (moment) => moveClock(clockFile, moment.getTime() - Date.now()),
     stop: () => all.disposeAsync(),
   }
 }
 
 /** A merchant that gives late and double money back, with an account at every vendor. */
-async function openShop(databaseUrl: string, url: string, opened: AsyncDisposableStack) {
+async function openShop(
+  databaseUrl: string,
+  { url, clock }: { readonly url: string; readonly clock: () => Date },
+  opened: AsyncDisposableStack,
+) {
   const db = openDatabase(databaseUrl, workerDatabase, () => undefined)
   try {
     const merchantId = await addMerchant(db, 'Demo shop')
@@ -86,7 +104,7 @@ async function openShop(databaseUrl: string, url: string, opened: AsyncDisposabl
     const apiKey = (await createApiKey(db, merchantId, 'test')).reveal()
     const counters = new Map<string, Counter>()
     for (const [name, openTills] of Object.entries(TILLS)) {
-      const [till] = await openTills([1])
+      const [till] = await openTills([1], { clock })
       assert(till !== undefined, `expected a till at ${name}`)
       opened.defer(() => till.vendor.stop())
       const accountId = await addTill(db, merchantId, till)
@@ -109,6 +127,7 @@ const environment = (databaseUrl: string, pointsUrl: string, localHosts: readonl
   PINGZHANG_RETRY_S: '1',
   PINGZHANG_QUERY_S: '5',
   PINGZHANG_SWEEP: '* * * * * *',
+  PINGZHANG_BILLS: '* * * * * *',
 })
 
 /** Their logs are for whoever looks for trouble: shown with PINGZHANG_DEMO_LOG. */
@@ -119,7 +138,7 @@ async function startProcesses(
   const isShown = process.env['PINGZHANG_DEMO_LOG'] !== undefined
   const quiet = isShown ? {} : { PINGZHANG_LOG_LEVEL: 'fatal' }
   const processes = (['gateway', 'worker'] as const).map((name) =>
-    runProcess(name, { ...env, ...quiet }, () => undefined),
+    runProcess(name, { ...env, ...quiet }, () => undefined, [CLOCK]),
   )
   opened.defer(async () => {
     await Promise.all(processes.map((child) => child.stop()))

@@ -57,6 +57,8 @@ export interface Till {
   follow(action: NextAction, orderNumber: string): Promise<void>
   /** The bank had taken the money before the vendor closed, and it arrives afterwards. */
   payLate?(orderNumber: string): { readonly kind: string }
+  /** The vendor's books end with another amount, in fen, than the shop has asked for. */
+  payOther?(orderNumber: string, amount: number): { readonly kind: string }
   /** Sends one callback about an order that another key has signed, where a test needs it. */
   forge?(orderNumber: string): Promise<Delivery>
   /** The buyer begins and does not pay, where the vendor then answers more than "not yet". */
@@ -71,7 +73,15 @@ export interface Till {
  * Opens tills of these numbers at one vendor: their merchants' keys are their own, and the vendor's are the
  * same. Tills that are opened one by one have nothing in common. A number has one digit and is in every name.
  */
-export type OpenTills = (numbers: readonly number[]) => Promise<readonly Till[]>
+export type OpenTills = (
+  numbers: readonly number[],
+  options?: TillOptions,
+) => Promise<readonly Till[]>
+
+interface TillOptions {
+  /** The vendor's; without it the machine's. */
+  readonly clock?: () => Date
+}
 
 const key = (purpose: KeyPurpose, serial: string, text: string): StoredKey => ({
   purpose,
@@ -90,7 +100,10 @@ function expectPaid({ kind }: { readonly kind: string }): void {
   assert(kind !== 'refused', `expected that the buyer can pay, found ${kind}`)
 }
 
-async function openWechatPay(numbers: readonly number[]): Promise<readonly Till[]> {
+async function openWechatPay(
+  numbers: readonly number[],
+  options: TillOptions = {},
+): Promise<readonly Till[]> {
   const made = await Promise.all(
     numbers.map(async (number) => ({
       mchid: `190000020${number}`,
@@ -101,6 +114,7 @@ async function openWechatPay(numbers: readonly number[]): Promise<readonly Till[
   const vendorKeys = oneVendor(made)
   const merchants = made.map(({ keys, ...names }) => ({ ...names, own: keys.merchant }))
   const vendor = await startWechatPayEmulator({
+    ...options,
     vendorKeys,
     merchants: merchants.map(({ mchid, appid, own }) => ({
       mchid,
@@ -123,11 +137,15 @@ async function openWechatPay(numbers: readonly number[]): Promise<readonly Till[
     pay: (orderNumber) => vendor.pay(orderNumber, { mchid }),
     follow: async (_action, orderNumber) => expectPaid(vendor.pay(orderNumber, { mchid })),
     payLate: (orderNumber) => vendor.pay(orderNumber, { mchid, isLate: true }),
+    payOther: (orderNumber, total) => vendor.pay(orderNumber, { mchid, total }),
     forge: (outTradeNo) => vendor.forge({ forgery: 'rogue_key', outTradeNo, mchid }),
   }))
 }
 
-async function openAlipay(numbers: readonly number[]): Promise<readonly Till[]> {
+async function openAlipay(
+  numbers: readonly number[],
+  options: TillOptions = {},
+): Promise<readonly Till[]> {
   const made = await Promise.all(
     numbers.map(async (number) => ({
       appId: `202100000000010${number}`,
@@ -138,6 +156,7 @@ async function openAlipay(numbers: readonly number[]): Promise<readonly Till[]> 
   const vendorKeys = oneVendor(made)
   const apps = made.map(({ keys, ...names }) => ({ ...names, own: keys.app }))
   const vendor = await startAlipayEmulator({
+    ...options,
     vendorKeys,
     apps: apps.map(({ appId, sellerId, own }) => ({
       appId,
@@ -163,7 +182,10 @@ async function openAlipay(numbers: readonly number[]): Promise<readonly Till[]> 
   }))
 }
 
-async function openUnionpay(numbers: readonly number[]): Promise<readonly Till[]> {
+async function openUnionpay(
+  numbers: readonly number[],
+  options: TillOptions = {},
+): Promise<readonly Till[]> {
   const vendorKeys = await makeVendorKeys()
   const merchants = await Promise.all(
     numbers.map(async (number) => ({
@@ -172,6 +194,7 @@ async function openUnionpay(numbers: readonly number[]): Promise<readonly Till[]
     })),
   )
   const vendor = await startUnionpayEmulator({
+    ...options,
     vendorKeys,
     merchants: merchants.map(({ merId, own }) => ({
       merId,
@@ -194,13 +217,17 @@ async function openUnionpay(numbers: readonly number[]): Promise<readonly Till[]
   }))
 }
 
-async function openPingpp(numbers: readonly number[]): Promise<readonly Till[]> {
+async function openPingpp(
+  numbers: readonly number[],
+  options: TillOptions = {},
+): Promise<readonly Till[]> {
   const made = await Promise.all(
     numbers.map(async (number) => ({ app: `app_till${number}`, keys: await makePingppKeys() })),
   )
   const vendorKeys = oneVendor(made)
   const accounts = made.map(({ app, keys }) => ({ app, own: keys.merchant }))
   const vendor = await startPingppEmulator({
+    ...options,
     vendorKeys,
     accounts: accounts.map(({ app, own }) => ({
       apps: [app],

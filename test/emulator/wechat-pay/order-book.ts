@@ -2,6 +2,8 @@ import type { EmulatedOrder, TradeState } from './order.ts'
 import { ORDER_LIFE_MS, claimSuccess } from './order.ts'
 
 export interface PayOptions {
+  /** The amount of the order in the vendor's books, fen, where it is another than was asked for. */
+  readonly total?: number
   /** What the buyer pays after coupons, fen; the whole amount unless given. */
   readonly payerTotal?: number
   readonly openid?: string
@@ -59,7 +61,7 @@ export class OrderBook {
     if (order.state === 'CLOSED' && !isLate) return { kind: 'refused', reason: 'closed' }
     if (order.payment !== undefined) return { kind: 'refused', reason: 'paid' }
     if (now >= order.expiresAt && !isLate) return { kind: 'refused', reason: 'expired' }
-    const claim = claimSuccess(order, now)
+    const claim = claimSuccess(withTotal(order, options.total), now)
     if (claim.payment === undefined) throw new Error('expected a claim to name a payment')
     const { payerTotal, openid, bankType } = { ...claim.payment, ...options }
     const payment = { ...claim.payment, payerTotal, openid, bankType }
@@ -80,6 +82,12 @@ export class OrderBook {
     if (order.state !== 'NOTPAY' || this.#now().getTime() < endsAt) return order
     return this.move(order, 'CLOSED')
   }
+}
+
+/** Every witness of the vendor says it then: callback, query and bill. */
+function withTotal(order: EmulatedOrder, total = order.body.amount.total): EmulatedOrder {
+  const { body } = order
+  return { ...order, body: { ...body, amount: { ...body.amount, total } } }
 }
 
 const keyOf = (mchid: string, outTradeNo: string): string => `${mchid}/${outTradeNo}`
