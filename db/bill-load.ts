@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
+import { hit } from '#failpoint'
 import { newBillId } from '#domain/id'
 import type { BillId, MerchantId, VendorMerchantId } from '#domain/id'
 import { keepFile } from './bill-file.ts'
@@ -52,7 +53,9 @@ export async function loadBill(databaseUrl: string, bill: BillToLoad): Promise<L
     await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
       `bill ${bill.vendorMerchantId} ${bill.kind} ${bill.businessDate}`,
     ])
+    hit('bill.keep:before')
     const digest = bill.raw === undefined ? null : await keepFile(client, bill.raw)
+    hit('bill.keep:after')
     const last = await findLast(client, bill)
     if (last !== undefined && last.digest === digest) {
       return { id: last.id, lines: last.lines, isRepeat: true }
@@ -60,8 +63,12 @@ export async function loadBill(databaseUrl: string, bill: BillToLoad): Promise<L
     const id = newBillId()
     const totals = new Totals()
     const copy = client.query(copyFrom(COPY))
+    hit('bill.copy:before')
     await pipeline(Readable.from(rowsOf(bill, id, totals)), copy)
+    hit('bill.copy:after')
+    hit('bill.insert:before')
     await insertBill(client, { bill, id, digest, revision: (last?.revision ?? 0) + 1, totals })
+    hit('bill.insert:after')
     return { id, lines: totals.lines, isRepeat: false }
   })
 }
@@ -76,9 +83,13 @@ async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T
   client.on('error', () => undefined)
   await client.connect()
   try {
+    hit('bill.begin:before')
     await client.query('BEGIN')
+    hit('bill.begin:after')
     const result = await work(client)
+    hit('bill.commit:before')
     await client.query('COMMIT')
+    hit('bill.commit:after')
     return result
   } finally {
     // Without a COMMIT this is the rollback.

@@ -6,7 +6,9 @@ import { parsePaymentId } from '#domain/id'
 import type { DiscrepancyId } from '#domain/id'
 import { appendAudit } from './audit.ts'
 import type { Db, Trx } from './database.ts'
+import { keepDayCase } from './day-case.ts'
 import { DecisionImpossible, RETURN_REASON } from './decision.ts'
+import { dayOf } from './discrepancy.ts'
 import type { DiscrepancyRow } from './discrepancy.ts'
 import type { Jobs } from './job.ts'
 import { lockOrderOf, reserveRefund } from './refund.ts'
@@ -85,6 +87,7 @@ async function decideIn(
     content: { kind: row.kind, subject: row.subject, business_date: row.business_date },
     at: deps.now(),
   })
+  await keepDayCase(trx, dayOf(row), deps.now())
   return { kind: 'decided', row: decided }
 }
 

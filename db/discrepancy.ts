@@ -2,6 +2,8 @@ import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { DiscrepancyId, MerchantId } from '#domain/id'
 import type { Db } from './database.ts'
+import { keepDayCase } from './day-case.ts'
+import type { VendorDay } from './day-case.ts'
 import { takeDue } from './due.ts'
 import type { Due } from './due.ts'
 import type { Jobs } from './job.ts'
@@ -38,36 +40,48 @@ export function wakeDiscrepancies(
 }
 
 /** The machine has repaired it: a query has brought our rows to what the vendor says. */
-export async function resolveByMachine(
+export const resolveByMachine = (
   db: Db,
   row: DiscrepancyRow,
   reason: string,
   now: Date,
-): Promise<void> {
-  await db
-    .updateTable('discrepancy')
-    .set({
-      state: 'resolved',
-      decision: 'repaired',
-      decided_by: 'machine',
-      reason,
-      due_at: null,
-      resolved_at: now,
-      version: sql`version + 1`,
-    })
-    .where('merchant_id', '=', row.merchant_id)
-    .where('id', '=', row.id)
-    .where('state', '=', 'repairing')
-    .execute()
+): Promise<void> =>
+  endRepair(db, row, now, {
+    state: 'resolved',
+    decision: 'repaired',
+    decided_by: 'machine',
+    reason,
+    resolved_at: now,
+  })
+
+/** The machine is at its end: a person decides, and has a case that says so. */
+export const leaveToPeople = (
+  db: Db,
+  row: DiscrepancyRow,
+  reason: string,
+  now: Date,
+): Promise<void> => endRepair(db, row, now, { state: 'open', reason })
+
+type End = Pick<DiscrepancyRow, 'state' | 'reason'> &
+  Partial<Pick<DiscrepancyRow, 'decision' | 'decided_by' | 'resolved_at'>>
+
+/** A twin that was faster, or a bill that came meanwhile, has the last word. */
+function endRepair(db: Db, row: DiscrepancyRow, now: Date, end: End): Promise<void> {
+  return db.transaction().execute(async (trx) => {
+    const moved = await trx
+      .updateTable('discrepancy')
+      .set({ ...end, due_at: null, version: sql`version + 1` })
+      .where('merchant_id', '=', row.merchant_id)
+      .where('id', '=', row.id)
+      .where('state', '=', 'repairing')
+      .returning('id')
+      .execute()
+    if (moved.length > 0) await keepDayCase(trx, dayOf(row), now)
+  })
 }
 
-/** The machine is at its end: a person decides. */
-export async function leaveToPeople(db: Db, row: DiscrepancyRow, reason: string): Promise<void> {
-  await db
-    .updateTable('discrepancy')
-    .set({ state: 'open', due_at: null, reason, version: sql`version + 1` })
-    .where('merchant_id', '=', row.merchant_id)
-    .where('id', '=', row.id)
-    .where('state', '=', 'repairing')
-    .execute()
-}
+export const dayOf = (row: DiscrepancyRow): VendorDay => ({
+  merchantId: row.merchant_id,
+  vendorMerchantId: row.vendor_merchant_id,
+  businessDate: row.business_date,
+})

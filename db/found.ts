@@ -18,8 +18,8 @@ export interface Scope {
 
 /**
  * Writes what a comparison found. A discrepancy that is known keeps its decision and names this run; one that
- * was resolved by the machine opens again, one that a person decided does not. Lines of one kind that name the
- * same subject are numbered.
+ * was resolved by the machine opens again. What a person decided stays, unless the amounts are others now: that
+ * decision was about another difference. Lines of one kind that name the same subject are numbered.
  */
 export async function insertFound(
   trx: Trx,
@@ -39,11 +39,21 @@ export async function insertFound(
     ON CONFLICT (merchant_id, vendor_merchant_id, business_date, kind, subject_kind, subject) DO UPDATE
       SET reconciliation_id = EXCLUDED.reconciliation_id, evidence = EXCLUDED.evidence,
           our_amount = EXCLUDED.our_amount, their_amount = EXCLUDED.their_amount,
-          state = CASE WHEN discrepancy.state = 'resolved' AND discrepancy.decided_by = 'machine'
-                       THEN 'open' ELSE discrepancy.state END
+          state = CASE WHEN NOT ${isOpenedAgain} THEN discrepancy.state
+                       WHEN EXCLUDED.state = 'held' THEN 'held' ELSE 'open' END,
+          resolved_at = CASE WHEN ${isOpenedAgain} THEN NULL ELSE discrepancy.resolved_at END,
+          -- Who decides on what he has seen must not decide on something else (If-Match).
+          version = discrepancy.version
+            + CASE WHEN ${isOpenedAgain} OR ${isAnother} THEN 1 ELSE 0 END
     RETURNING id`.execute(trx)
   return rows.length
 }
+
+const isAnother = sql`(discrepancy.our_amount, discrepancy.their_amount)
+  IS DISTINCT FROM (EXCLUDED.our_amount, EXCLUDED.their_amount)`
+
+const isOpenedAgain = sql`(discrepancy.state = 'resolved'
+  AND (discrepancy.decided_by = 'machine' OR ${isAnother}))`
 
 /** Accounts of one vendor merchant: two apps under one number share a bill. */
 export const accountsOf = (merchantId: string, vendorMerchantId: string) => sql`

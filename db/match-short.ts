@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
+import { addMs } from '#domain/time'
 import type { Trx } from './database.ts'
 import { accountsOf, insertFound } from './found.ts'
 import type { Scope } from './found.ts'
@@ -26,6 +27,19 @@ const daysOf = ({ businessDate, lastHoldDate }: Scope): Days => ({
 })
 
 /**
+ * Whether the day is the payment's: by the vendor's own clearing date where it told us one, as it told it
+ * (`MMdd` or `yyyyMMdd`), else by its time of payment (payment rules, section 8).
+ */
+const isOfDay = ({ from, to, businessDate }: Scope) => sql`
+  p.paid_at >= ${addMs(from, -CLEARING_SLACK_MS)} AND p.paid_at < ${addMs(to, CLEARING_SLACK_MS)}
+  AND CASE WHEN p.clearing_date IS NULL THEN p.paid_at >= ${from} AND p.paid_at < ${to}
+           ELSE p.clearing_date IN (to_char(${businessDate}::date, 'MMDD'), to_char(${businessDate}::date, 'YYYYMMDD'))
+      END`
+
+/** A clearing date names no year: only a payment of about that day can have it. */
+const CLEARING_SLACK_MS = 5 * 86_400_000
+
+/**
  * What is paid or given back here on that day and stands in no bill: held, because the vendor may cut the day
  * at another moment than its own clock says (payment rules, section 8).
  */
@@ -42,7 +56,7 @@ export async function findShort(trx: Trx, scope: Scope): Promise<void> {
     FROM payment p
     WHERE p.merchant_id = ${merchantId} AND p.state = 'paid'
       AND p.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
-      AND p.paid_at >= ${scope.from} AND p.paid_at < ${scope.to}
+      AND ${isOfDay(scope)}
       AND NOT EXISTS (SELECT 1 FROM (${linesOf(scope, daysOf(scope))}) l
         WHERE l.kind = 'payment' AND (l.payment_number = p.id OR l.channel_payment_id = p.channel_payment_id))`,
   )
@@ -68,26 +82,26 @@ export async function findShort(trx: Trx, scope: Scope): Promise<void> {
 const HELD_DAYS: Days = { from: sql`d.business_date - 1`, to: sql`d.business_date + 3` }
 
 /**
- * Judges held rows of earlier days again: found in a bill since, or still missing when all bills of the hold
- * are in. Also on a day whose bill is empty.
+ * Judges what earlier days missed again: found in a bill since, whatever became of it meanwhile, or still held
+ * when all bills of the hold are in. Also on a day whose bill is empty. Returns the
+ * days of which something was found.
  */
-export async function releaseHeld(trx: Trx, scope: Scope): Promise<void> {
-  await sql`
+export async function releaseHeld(trx: Trx, scope: Scope): Promise<readonly string[]> {
+  const { rows } = await sql<{ business_date: string }>`
     UPDATE discrepancy d
     SET state = 'resolved', decision = 'found', decided_by = 'machine', reason = 'a later bill brought it',
-        resolved_at = ${scope.now}
+        due_at = NULL, resolved_at = ${scope.now}, version = d.version + 1
     WHERE d.merchant_id = ${scope.merchantId} AND d.vendor_merchant_id = ${scope.vendorMerchantId}
-      AND d.state = 'held' AND d.kind = 'missing_there'
+      AND d.state IN ('held', 'repairing', 'open') AND d.kind = 'missing_there'
       AND EXISTS (SELECT 1 FROM (${linesOf(scope, HELD_DAYS)}) l
         WHERE l.kind = d.subject_kind
           AND CASE d.subject_kind
             WHEN 'payment' THEN l.payment_number = d.subject OR l.channel_payment_id = d.evidence ->> 'vendor_number'
             ELSE l.refund_number = d.subject
-              OR d.evidence ->> 'vendor_number' IN (l.channel_refund_id, ${nameWithin}) END)`.execute(
-    trx,
-  )
+              OR d.evidence ->> 'vendor_number' IN (l.channel_refund_id, ${nameWithin}) END)
+    RETURNING d.business_date`.execute(trx)
   await sql`
-    UPDATE discrepancy d SET state = 'repairing', due_at = ${scope.now}
+    UPDATE discrepancy d SET state = 'repairing', due_at = ${scope.now}, version = d.version + 1
     WHERE d.merchant_id = ${scope.merchantId} AND d.vendor_merchant_id = ${scope.vendorMerchantId}
       AND d.state = 'held' AND d.kind = 'missing_there'
       AND (SELECT count(DISTINCT b.business_date) FROM bill b
@@ -95,4 +109,5 @@ export async function releaseHeld(trx: Trx, scope: Scope): Promise<void> {
              AND b.kind = 'transaction' AND b.business_date BETWEEN d.business_date AND d.business_date + 3) = 4`.execute(
     trx,
   )
+  return [...new Set(rows.map((row) => row.business_date))]
 }

@@ -6,13 +6,14 @@ import type { Scope } from './found.ts'
 
 /** Our own numbers: everything else is another system's, such as an old till. */
 const OURS = sql.lit('^p[0-9a-z]{25}$')
+const OUR_REFUND = sql.lit('^r[0-9a-z]{25}$')
 
 /**
  * Payments of a bill against ours. Returns how many discrepancies there are.
  *
- * Each line is judged once, by the first that applies: a line that comes twice; a number that is not ours;
- * a payment that we do not have, or have under another number; one that is not paid here; another amount;
- * another vendor number; another fee than the line's own rate gives.
+ * A line finds its payment by our number, else by the vendor's. It is judged once, by the first that applies: a
+ * line that comes twice; a number that is not ours; a payment that we do not have; one that is not paid here;
+ * another amount; one of its two numbers is another; another fee than the line's own rate gives.
  */
 export async function matchPayments(trx: Trx, scope: Scope): Promise<number> {
   const { merchantId, billId, businessDate, vendorMerchantId } = scope
@@ -23,15 +24,19 @@ export async function matchPayments(trx: Trx, scope: Scope): Promise<number> {
       AND l.business_date = ${businessDate}::date AND l.kind = 'payment'`
   const judged = sql`
     SELECT l.line, l.payment_number, l.channel_payment_id, l.amount, l.fee, l.rate, l.at, l.copy,
-           p.id, p.state, coalesce(p.received_amount, p.amount) AS ours, p.channel_payment_id AS our_number,
-           n.id AS by_number,
+           coalesce(p.id, n.id) AS id, coalesce(p.state, n.state) AS state,
+           coalesce(p.received_amount, p.amount, n.received_amount, n.amount) AS ours,
+           coalesce(p.channel_payment_id, n.channel_payment_id) AS our_number,
       CASE
         WHEN l.copy > 1 THEN 'duplicate'
-        WHEN p.id IS NULL AND n.id IS NOT NULL THEN 'number_differs'
-        WHEN p.id IS NULL AND l.payment_number !~ ${OURS} THEN 'foreign'
-        WHEN p.id IS NULL OR p.state IN ('created', 'pending') THEN 'missing_here'
-        WHEN p.state = 'closed' THEN 'state_differs'
-        WHEN coalesce(p.received_amount, p.amount) <> l.amount THEN 'amount_differs'
+        -- Ours stands where the vendor's belongs: columns that somebody has swapped.
+        WHEN p.id IS NULL AND n.id IS NULL AND l.payment_number !~ ${OURS} AND l.channel_payment_id ~ ${OURS}
+          THEN 'number_differs'
+        WHEN p.id IS NULL AND n.id IS NULL AND l.payment_number !~ ${OURS} THEN 'foreign'
+        WHEN coalesce(p.state, n.state, 'created') IN ('created', 'pending') THEN 'missing_here'
+        WHEN coalesce(p.state, n.state) = 'closed' THEN 'state_differs'
+        WHEN coalesce(p.received_amount, p.amount, n.received_amount, n.amount) <> l.amount THEN 'amount_differs'
+        WHEN p.id IS NULL THEN 'number_differs'
         WHEN l.channel_payment_id <> '' AND p.channel_payment_id <> l.channel_payment_id THEN 'number_differs'
         WHEN abs(l.fee - round(l.amount * l.rate / 100.0, 2)) > 0.01 THEN 'fee_differs'
       END AS kind
@@ -46,10 +51,10 @@ export async function matchPayments(trx: Trx, scope: Scope): Promise<number> {
     scope,
     sql`
     SELECT j.kind, 'payment' AS subject_kind,
-           coalesce(j.id, j.by_number, j.payment_number) || CASE WHEN j.copy > 1 THEN ' ' || j.line ELSE '' END
+           coalesce(j.id, j.payment_number) || CASE WHEN j.copy > 1 THEN ' ' || j.line ELSE '' END
              AS subject,
            j.ours AS our_amount, j.amount AS their_amount,
-           jsonb_build_object('line', j.line, 'payment', coalesce(j.id, j.by_number), 'number', j.payment_number,
+           jsonb_build_object('line', j.line, 'payment', j.id, 'number', j.payment_number,
              'vendor_number', j.channel_payment_id, 'our_vendor_number', j.our_number, 'our_state', j.state,
              'fee', j.fee, 'rate', j.rate, 'at', j.at) AS evidence,
            CASE WHEN j.kind IN ('missing_here', 'state_differs') AND j.id IS NOT NULL THEN 'repairing'
@@ -87,13 +92,16 @@ async function insertForeign(trx: Trx, scope: Scope, { judged, subject }: Judged
 /** The name of a refund whose vendor has no number for it (`nameWithin` of the domain). */
 export const nameWithin = sql`l.payment_number || ':' || l.refund_number`
 
-/** Refunds of a bill against ours: by our number, else by the vendor's. Their state is the vendor's frozen one. */
+/**
+ * Refunds of a bill against ours: by our number, else by the vendor's. Their state in the bill is the vendor's
+ * frozen one, and says nothing (payment rules, section 8): that the line is there says that it was accepted.
+ */
 export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
   const { merchantId, billId, businessDate, vendorMerchantId } = scope
   const judged = sql`
     SELECT l.line, l.payment_number, l.refund_number, l.channel_refund_id, l.amount, l.at,
            coalesce(r.id, v.id) AS id, coalesce(r.state, v.state) AS state,
-           coalesce(r.amount, v.amount) AS ours, p.id AS payment_id,
+           coalesce(r.amount, v.amount) AS ours, coalesce(p.id, r.payment_id, v.payment_id) AS payment_id,
       CASE
         WHEN row_number() OVER (PARTITION BY l.payment_number, l.refund_number, l.channel_refund_id
                                 ORDER BY l.line) > 1 THEN 'duplicate'
@@ -103,9 +111,15 @@ export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
         WHEN coalesce(r.state, v.state) IN ('requested', 'sent', 'refused') THEN 'state_differs'
         WHEN r.id IS NOT NULL AND l.channel_refund_id <> '' AND r.channel_refund_id <> l.channel_refund_id
           THEN 'number_differs'
+        -- The refund of another payment; a number that the vendor counts within the trade is no number of ours.
+        WHEN r.id IS NULL AND l.refund_number ~ ${OUR_REFUND} THEN 'number_differs'
+        WHEN p.id IS NOT NULL AND coalesce(r.payment_id, v.payment_id) <> p.id THEN 'number_differs'
+        -- A fee that is given back is negative, and as large as its rate makes it.
+        WHEN abs(l.fee + round(l.amount * l.rate / 100.0, 2)) > 0.01 THEN 'fee_differs'
       END AS kind
     FROM bill_line l
     LEFT JOIN refund r ON r.merchant_id = ${merchantId} AND r.id = l.refund_number
+      AND r.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
     LEFT JOIN refund v ON r.id IS NULL AND v.merchant_id = ${merchantId}
       AND v.channel_refund_id IN (l.channel_refund_id, ${nameWithin})
       AND v.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})

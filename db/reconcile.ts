@@ -1,9 +1,11 @@
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
+import { hit } from '#failpoint'
 import { addDays, boundsOf } from '#domain/business-day'
 import { newReconciliationId } from '#domain/id'
 import type { BillId, MerchantId, ReconciliationId, VendorMerchantId } from '#domain/id'
 import type { Db, Trx } from './database.ts'
+import { keepDayCase } from './day-case.ts'
 import { insertFound } from './found.ts'
 import type { Scope } from './found.ts'
 import { matchPayments, matchRefunds } from './match.ts'
@@ -35,7 +37,7 @@ const HOLD_DAYS = 3
  * join is by number whatever the date; dates decide only what is missing there (payment rules, section 8).
  */
 export async function reconcileDay(db: Db, day: DayToMatch): Promise<Matched | undefined> {
-  return db.transaction().execute(async (trx) => {
+  const run = await db.transaction().execute(async (trx) => {
     await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`reconcile ${day.vendorMerchantId}`}, 0))`.execute(
       trx,
     )
@@ -43,18 +45,28 @@ export async function reconcileDay(db: Db, day: DayToMatch): Promise<Matched | u
     if (bill === undefined) return undefined
     const id = newReconciliationId()
     const scope = scopeOf(day, { id, billId: bill.id })
+    hit('reconcile.match:before')
     const found =
       (await matchPayments(trx, scope)) +
       (await matchRefunds(trx, scope)) +
       (await findOthers(trx, scope))
     await findShort(trx, scope)
-    await releaseHeld(trx, scope)
+    const foundOf = await releaseHeld(trx, scope)
     await resolveGone(trx, day, id)
+    for (const businessDate of new Set([...foundOf, day.businessDate]).values()) {
+      await keepDayCase(trx, { ...day, businessDate }, day.now)
+    }
+    hit('reconcile.match:after')
     // A line that nothing was found about is matched.
-    const run = { id, lines: bill.lines, matched: bill.lines - found }
-    await insertRun(trx, day, bill.id, run)
-    return run
+    const matched = { id, lines: bill.lines, matched: bill.lines - found }
+    hit('reconcile.run:before')
+    await insertRun(trx, day, bill.id, matched)
+    hit('reconcile.run:after')
+    hit('reconcile.commit:before')
+    return matched
   })
+  hit('reconcile.commit:after')
+  return run
 }
 
 function scopeOf(
@@ -163,6 +175,7 @@ async function resolveGone(trx: Trx, day: DayToMatch, id: ReconciliationId): Pro
       reason: 'a later version of the day does not show it',
       due_at: null,
       resolved_at: day.now,
+      version: sql`version + 1`,
     })
     .where('merchant_id', '=', day.merchantId)
     .where('vendor_merchant_id', '=', day.vendorMerchantId)

@@ -12,22 +12,6 @@ export type ReconciliationRow = Selectable<Schema['reconciliation']> & {
   readonly mode: 'live' | 'test'
 }
 
-/** How many discrepancies of a run wait for a person. */
-export async function findOpenCount(
-  db: Db,
-  merchantId: MerchantId,
-  id: ReconciliationId,
-): Promise<number> {
-  const row = await db
-    .selectFrom('discrepancy')
-    .select((of) => of.fn.countAll<bigint>().as('count'))
-    .where('merchant_id', '=', merchantId)
-    .where('reconciliation_id', '=', id)
-    .where('state', '=', 'open')
-    .executeTakeFirstOrThrow()
-  return Number(row.count)
-}
-
 export interface ReconciliationFilter {
   readonly merchantId: MerchantId
   readonly channel?: string | undefined

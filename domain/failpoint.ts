@@ -41,6 +41,18 @@ export const EFFECTS = {
   'apply.query-job': worker,
   'apply.log': worker,
   'apply.commit': worker,
+  'bill.claim': worker,
+  'bill.fetch': worker,
+  'bill.begin': worker,
+  'bill.keep': worker,
+  'bill.copy': worker,
+  'bill.insert': worker,
+  'bill.commit': worker,
+  'bill.loaded': worker,
+  'reconcile.match': worker,
+  'reconcile.run': worker,
+  'reconcile.commit': worker,
+  'reconcile.done': worker,
 } as const satisfies Readonly<Record<string, Effect>>
 
 export type EffectName = keyof typeof EFFECTS

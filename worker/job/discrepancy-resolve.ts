@@ -19,14 +19,19 @@ export async function runDiscrepancyResolve(deps: WorkerDeps, job: DiscrepancyJo
   const row = await findDiscrepancy(deps.db, job.merchantId, job.discrepancyId)
   if (row?.state !== 'repairing') return
   const payment = await findOwn(deps, row)
-  if (payment === undefined) return leaveToPeople(deps.db, row, 'no payment of ours is named')
+  if (payment === undefined) {
+    return leaveToPeople(deps.db, row, 'no payment of ours is named', deps.clock.now())
+  }
   if (row.subject_kind === 'refund') await askForRefund(deps, row, payment)
   else await askForPayment(deps, payment)
   const isRepaired =
     row.subject_kind === 'refund'
       ? await isRefundThere(deps, row, payment)
       : await isPaidThere(deps, row, payment)
-  if (!isRepaired) return leaveToPeople(deps.db, row, 'the vendor was asked and did not settle it')
+  if (!isRepaired) {
+    const reason = 'the vendor was asked and did not settle it'
+    return leaveToPeople(deps.db, row, reason, deps.clock.now())
+  }
   await resolveByMachine(deps.db, row, 'the vendor confirmed it when asked', deps.clock.now())
 }
 

@@ -1,7 +1,6 @@
-import { openCase } from '#db/case'
+import { hit } from '#failpoint'
 import { reconcileDay } from '#db/reconcile'
 import { changeRun, findRun } from '#db/run'
-import { findOpenCount } from '#db/reconciliation-list'
 import type { RunJob } from '#domain/job'
 import { findBillAccount } from '#db/vendor-merchant'
 import { findAccount } from '#db/account'
@@ -27,13 +26,7 @@ export async function runReconcile(deps: WorkerDeps, job: RunJob): Promise<void>
   })
   if (matched === undefined) throw new TryAgain(`no bill of ${run.business_date}`)
   const note = `${matched.matched} of ${matched.lines} lines agree`
+  hit('reconcile.done:before')
   await changeRun(deps.db, run, { state: 'done', dueAt: null, note, finishedAt: now })
-  const open = await findOpenCount(deps.db, run.merchant_id, matched.id)
-  if (open === 0) return
-  await openCase(deps.db, {
-    merchantId: run.merchant_id,
-    kind: 'discrepancies',
-    subject: `${run.vendor_merchant_id} ${run.business_date}`,
-    evidence: { reconciliation: matched.id, open },
-  })
+  hit('reconcile.done:after')
 }
