@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { loadBill } from '#db/bill-load'
 import type { LoadedBill, LoadedLine } from '#db/bill-load'
 import { reconcileDay } from '#db/reconcile'
@@ -5,14 +8,21 @@ import type { Matched } from '#db/reconcile'
 import { businessDateOf } from '#domain/business-day'
 import type { Desk } from './desk.ts'
 
-/** Today's bill of a desk's vendor merchant. */
+/** One day's bill of a desk's vendor merchant; today's unless another is named. */
 export interface BillDay {
   readonly businessDate: string
   /** Another file is another version of the bill; which one does not matter. */
   load(lines: readonly LoadedLine[], path?: string): Promise<LoadedBill>
+  /** Loads another version of the bill, its lines numbered, and matches it. */
+  revise(lines: readonly LoadedLine[]): Promise<Matched | undefined>
   match(now?: Date): Promise<Matched | undefined>
   /** Kind, subject and state of what is not resolved. */
   found(): Promise<readonly string[]>
+}
+
+export interface WantedDay {
+  readonly businessDate?: string
+  readonly dayEndHour?: number
 }
 
 export const DAY_END_HOUR = 24
@@ -21,25 +31,41 @@ async function* once(lines: readonly LoadedLine[]): AsyncGenerator<readonly Load
   yield lines
 }
 
-export async function openBillDay({ db, merchantId, databaseUrl }: Desk): Promise<BillDay> {
+export async function openBillDay(
+  { db, merchantId, databaseUrl }: Desk,
+  wanted: WantedDay = {},
+): Promise<BillDay> {
+  const { dayEndHour = DAY_END_HOUR, businessDate = businessDateOf(new Date(), dayEndHour) } =
+    wanted
   const { vendor_merchant_id: vendorMerchantId } = await db
     .selectFrom('channel_account')
     .select('vendor_merchant_id')
     .where('merchant_id', '=', merchantId)
+    .limit(1)
     .executeTakeFirstOrThrow()
-  const businessDate = businessDateOf(new Date(), DAY_END_HOUR)
   const day = { merchantId, vendorMerchantId, businessDate }
+  const load = (lines: readonly LoadedLine[], path = import.meta.path): Promise<LoadedBill> =>
+    loadBill(databaseUrl, {
+      ...day,
+      kind: 'transaction',
+      lines: once(lines),
+      raw: { merchantId, path, headers: {} },
+    })
+  const match = (now = new Date()): Promise<Matched | undefined> =>
+    reconcileDay(db, { ...day, channel: 'wechat_pay', dayEndHour, now })
   return {
     businessDate,
-    load: (lines, path = import.meta.path) =>
-      loadBill(databaseUrl, {
-        ...day,
-        kind: 'transaction',
-        lines: once(lines),
-        raw: { merchantId, path, headers: {} },
-      }),
-    match: (now = new Date()) =>
-      reconcileDay(db, { ...day, channel: 'wechat_pay', dayEndHour: DAY_END_HOUR, now }),
+    load,
+    match,
+    async revise(lines) {
+      await withNewFile((path) =>
+        load(
+          lines.map((line, at) => ({ ...line, line: at + 1 })),
+          path,
+        ),
+      )
+      return match()
+    },
     async found() {
       const rows = await db
         .selectFrom('discrepancy')
@@ -49,6 +75,18 @@ export async function openBillDay({ db, merchantId, databaseUrl }: Desk): Promis
         .execute()
       return rows.map(({ kind, subject, state }) => `${kind} ${subject} ${state}`).toSorted()
     },
+  }
+}
+
+/** A file with bytes that no other has, for as long as it is read. */
+async function withNewFile<T>(use: (path: string) => Promise<T>): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), 'pingzhang-bill-day-'))
+  const path = join(directory, 'bill')
+  writeFileSync(path, crypto.randomUUID())
+  try {
+    return await use(path)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
   }
 }
 
