@@ -22,7 +22,10 @@ export const refundPart = (context: Context): RefundPart => ({
   spacingSeconds: SPACING_SECONDS,
   absentAfterSeconds: SPACING_SECONDS,
   submit: (refund, record) => submitRefund(context, refund, record),
-  query: (refund, record) => queryRefund(context, refund, record),
+  query: (refund, record) => queryRefund(context, namedBy(refund), record),
+  // One of the vendor's own console has a number as well, which bills and XML news name.
+  queryForeign: (payment, number, record) =>
+    queryRefund(context, { number, paymentNumber: payment.paymentId }, record),
 })
 
 /** WeChat Pay dossier, section 5.1: 200 means accepted, not done. */
@@ -36,14 +39,14 @@ async function submitRefund(
   switch (answer.kind) {
     case 'done': {
       const facts = parseRefund(answer.body, 'status', identityOf(context))
-      return isAbout(facts, refund)
+      return isAbout(facts, namedBy(refund))
         ? { kind: 'answered', facts }
         : { kind: 'unknown', cause: 'the answer is about another refund' }
     }
     case 'refusal': {
       const judged = judgeRefusal(answer)
       if (judged.kind !== 'refused') return judged
-      return unlessMade(() => queryRefund(context, refund, record), judged)
+      return unlessMade(() => queryRefund(context, namedBy(refund), record), judged)
     }
     case 'unknown':
       return answer
@@ -63,18 +66,29 @@ function judgeRefusal({ status, code, message }: Refusal): RefundOutcome {
     : { kind: 'unknown', cause: `status ${status} ${code}` }
 }
 
+/** A refund by the merchant's number, of a payment. */
+interface Named {
+  readonly number: string
+  readonly paymentNumber: string
+}
+
+const namedBy = ({ refundId, payment }: RefundRequest): Named => ({
+  number: refundId,
+  paymentNumber: payment.paymentId,
+})
+
 /** WeChat Pay dossier, section 5.5. */
 async function queryRefund(
   context: Context,
-  refund: RefundRequest,
+  named: Named,
   record: RecordExchange,
 ): Promise<RefundQueryOutcome> {
-  const target = `${PATH}/${encodeURIComponent(refund.refundId)}`
+  const target = `${PATH}/${encodeURIComponent(named.number)}`
   const answer = await callVendor(context, { kind: 'refund_query', method: 'GET', target }, record)
   switch (answer.kind) {
     case 'done': {
       const facts = parseRefund(answer.body, 'status', identityOf(context))
-      return isAbout(facts, refund)
+      return isAbout(facts, named)
         ? { kind: 'found', facts }
         : { kind: 'unknown', cause: 'the answer is about another refund' }
     }
@@ -89,8 +103,8 @@ async function queryRefund(
   }
 }
 
-const isAbout = (facts: RefundFacts | undefined, refund: RefundRequest): facts is RefundFacts =>
-  facts?.refundNumber === refund.refundId && facts.paymentNumber === refund.payment.paymentId
+const isAbout = (facts: RefundFacts | undefined, named: Named): facts is RefundFacts =>
+  facts?.refundNumber === named.number && facts.paymentNumber === named.paymentNumber
 
 /** An answer names no merchant: it is signed for the one that asked. */
 const identityOf = ({ settings }: Context): Readonly<Record<string, string>> => ({

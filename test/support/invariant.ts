@@ -120,6 +120,8 @@ export async function findIllegalMoves(db: Db): Promise<Violation[]> {
     UNION ALL SELECT 'points_grant ' || id, state FROM points_grant
     UNION ALL SELECT 'refund ' || id, state FROM refund
     UNION ALL SELECT 'notification ' || id, state FROM notification
+    UNION ALL SELECT 'schedule_run ' || id, state FROM schedule_run
+    UNION ALL SELECT 'discrepancy ' || id, state FROM discrepancy
     UNION ALL SELECT 'open_case ' || id, state FROM open_case`.execute(db)
   const chains = Map.groupBy(changes.rows, (row) => `${row.subject_kind} ${row.subject_id}`)
   const current = new Map(states.rows.map((row) => [row.subject, row.state]))

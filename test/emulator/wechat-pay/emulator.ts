@@ -33,6 +33,8 @@ export interface WechatPayEmulator extends Emulator<Knobs, KnobsPatch> {
   refunds(): readonly EmulatedRefund[]
   /** Those of one order. */
   refundsOf(outTradeNo: string): readonly EmulatedRefund[]
+  /** A refund at the vendor's own console; false for an order that is not paid. */
+  refundAtConsole(outTradeNo: string, outRefundNo: string, amount: number): boolean
   /** Ends a refund; throws if there is none. Resolves when its notice is over. */
   finishRefund(outRefundNo: string, status: RefundStatus): Promise<void>
   /** Throws if there is neither such an order nor an address and a plaintext. */
@@ -64,6 +66,8 @@ export async function startWechatPayEmulator(
     refund: (outRefundNo) => vendor.refunds.find(outRefundNo),
     refunds: () => vendor.refunds.list(),
     refundsOf: (number) => vendor.refunds.list().filter(({ outTradeNo }) => outTradeNo === number),
+    refundAtConsole: (outTradeNo, number, amount) =>
+      vendor.refundAtConsole(outTradeNo, number, amount),
     finishRefund: async (outRefundNo, status) => {
       if (vendor.refunds.find(outRefundNo) === undefined) {
         throw new Error(`expected a refund: ${outRefundNo}`)

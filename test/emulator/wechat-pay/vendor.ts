@@ -126,6 +126,15 @@ export class WechatPayVendor {
     if (isNew && refundResult !== 'PROCESSING') this.finishRefund(number, refundResult)
   }
 
+  /** A refund that somebody makes at the vendor's own console: done at once, and told to nobody. */
+  refundAtConsole(outTradeNo: string, outRefundNo: string, amount: number): boolean {
+    const order = this.book.findAny(outTradeNo)
+    if (order?.payment === undefined) return false
+    const body = { out_refund_no: outRefundNo }
+    this.refunds.finish(this.refunds.add(order, body, amount), 'SUCCESS')
+    return true
+  }
+
   /** Ends a refund and sends its notice. `undefined`: there is no such refund. */
   finishRefund(outRefundNo: string, status: RefundStatus): Campaign | undefined {
     const refund = this.refunds.find(outRefundNo)
