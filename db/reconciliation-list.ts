@@ -41,6 +41,20 @@ export const findReconciliation = (
 ): Promise<ReconciliationRow | undefined> =>
   runsOf(db, merchantId).where('r.id', '=', id).executeTakeFirst()
 
+/** Whether no later version has compared the day again, and taken over what this one found. */
+export async function isLastVersion(db: Db, run: ReconciliationRow): Promise<boolean> {
+  const later = await db
+    .selectFrom('reconciliation')
+    .select('id')
+    .where('merchant_id', '=', run.merchant_id)
+    .where('vendor_merchant_id', '=', run.vendor_merchant_id)
+    .where('business_date', '=', run.business_date)
+    .where('version', '>', run.version)
+    .limit(1)
+    .executeTakeFirst()
+  return later === undefined
+}
+
 const runsOf = (db: Db, merchantId: MerchantId) =>
   db
     .selectFrom('reconciliation as r')

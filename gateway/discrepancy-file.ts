@@ -1,17 +1,33 @@
 import type { DiscrepancyRow } from '#db/discrepancy'
-import { findDiscrepancies } from '#db/reconciliation-list'
+import { findDiscrepancies, isLastVersion } from '#db/reconciliation-list'
 import type { ReconciliationRow } from '#db/reconciliation-list'
 import { jsonMinor } from '#domain/money'
 import { CSV_MARK, csvRow } from './csv.ts'
 import type { GatewayDeps } from './deps.ts'
+import { Problem } from './problem.ts'
 
 const ROWS_PER_PAGE = 500
 
 const COLUMNS = ['business_date', 'kind', 'subject_kind', 'subject', 'state'] as const
 const HEAD = csvRow([...COLUMNS, 'our_amount', 'their_amount', 'decision', 'reason', 'decided_by'])
 
-/** What a run found, as a CSV file that is read and sent in pieces: a bad day has a hundred thousand lines. */
-export async function fileOf(deps: GatewayDeps, run: ReconciliationRow): Promise<Response> {
+/**
+ * What a run found, as a CSV file that is read and sent in pieces: a bad day has a hundred thousand lines.
+ *
+ * A later version of the day takes over what this one found. Then there is no such file, and one that is on its
+ * way breaks off: never one that lacks lines and does not say so.
+ */
+export async function fileOf(
+  deps: Pick<GatewayDeps, 'db'>,
+  run: ReconciliationRow,
+): Promise<Response> {
+  if (!(await isLastVersion(deps.db, run))) {
+    throw new Problem(
+      409,
+      'reconciliation_superseded',
+      'the day was compared again: ask for that run',
+    )
+  }
   const pages = readPages(deps, run)
   // The first page is read before the answer begins, so that a database that is away is still a 503.
   const first = await pages.next()
@@ -36,14 +52,18 @@ export async function fileOf(deps: GatewayDeps, run: ReconciliationRow): Promise
   })
 }
 
-async function* readPages(deps: GatewayDeps, run: ReconciliationRow): AsyncGenerator<string> {
+async function* readPages(
+  { db }: Pick<GatewayDeps, 'db'>,
+  run: ReconciliationRow,
+): AsyncGenerator<string> {
   const query = { merchantId: run.merchant_id, reconciliationId: run.id, limit: ROWS_PER_PAGE }
-  let rows = await findDiscrepancies(deps.db, query)
+  let rows = await findDiscrepancies(db, query)
   for (let after = rows.at(-1)?.id; after !== undefined; after = rows.at(-1)?.id) {
     yield rows.map(rowOf).join('')
-    if (rows.length < ROWS_PER_PAGE) return
-    rows = await findDiscrepancies(deps.db, { ...query, after })
+    if (rows.length < ROWS_PER_PAGE) break
+    rows = await findDiscrepancies(db, { ...query, after })
   }
+  if (!(await isLastVersion(db, run))) throw new Error(`${run.id} was superseded while it was read`)
 }
 
 /** A merchant has several numbers at a vendor, and a day may be compared again: each run has its own name. */

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { sql } from 'kysely'
 import { z } from 'zod'
 import { addMerchant, createApiKey } from '#db/merchant'
+import { findReconciliation } from '#db/reconciliation-list'
+import { newReconciliationId } from '#domain/id'
+import { fileOf } from '#gateway/discrepancy-file'
 import { MCHID, startPlatform } from '../support/platform.ts'
 import type { Platform } from '../support/platform.ts'
 import { cloneDatabase } from '../support/postgres.ts'
@@ -89,14 +93,14 @@ describe('what a run found', () => {
 })
 
 describe('the file of a run', () => {
-  const fileOf = async (id: string) => {
+  const readFile = async (id: string) => {
     const answer = await get(`/${id}/discrepancies.csv`)
     const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(await answer.arrayBuffer())
     return { name: answer.headers.get('content-disposition'), lines: text.split('\r\n') }
   }
 
   test('has every line once, however many there are', async () => {
-    const { lines } = await fileOf(large.id)
+    const { lines } = await readFile(large.id)
     expect(lines.at(-1)).toBe('')
     const subjects = lines.slice(1, -1).map((line) => line.split(',')[3])
     expect(subjects.length).toBe(MANY)
@@ -104,15 +108,15 @@ describe('the file of a run', () => {
   })
 
   test('begins with the mark that makes spreadsheets read UTF-8', async () => {
-    expect((await fileOf(small.id)).lines[0]).toStartWith(`${BOM}"business_date","kind"`)
+    expect((await readFile(small.id)).lines[0]).toStartWith(`${BOM}"business_date","kind"`)
   })
 
   test('has a name that no other run of the day has', async () => {
-    const { name } = await fileOf(small.id)
+    const { name } = await readFile(small.id)
     expect(name).toContain(`${MCHID}-2026-03-01-v1.csv`)
   })
 
-  test('no cell of it is a formula', async () => {
+  test('RC-20, F122: no cell of it is a formula', async () => {
     const reasons = [
       '=1+1',
       '+1',
@@ -132,14 +136,14 @@ describe('the file of a run', () => {
       '2026-03-03',
       reasons.map((reason, index) => ({ subject: `cell-${index}`, reason })),
     )
-    const { lines } = await fileOf(id)
+    const { lines } = await readFile(id)
     const text = lines.join('\r\n')
     for (const reason of reasons) expect(text).toContain(`,"'${reason}",`)
     // An amount stays a number, so that it can be added up.
     expect(text).toContain(',100,99,')
   })
 
-  test('CB-20 keeps every digit of a long number, which a spreadsheet would round', async () => {
+  test('CB-20, RC-20: keeps every digit of a long number, which a spreadsheet would round', async () => {
     const ids = ['4200001234202603021234567890', '0007', '1'.repeat(12)]
     const { id } = await insertDay(
       platform.db,
@@ -147,9 +151,34 @@ describe('the file of a run', () => {
       '2026-03-04',
       ids.map((subject) => ({ subject })),
     )
-    const { lines } = await fileOf(id)
+    const { lines } = await readFile(id)
     expect(lines.slice(1, -1).map((line) => line.split(',')[3])).toEqual(
       ids.map((subject) => `"'${subject}"`),
     )
+  })
+
+  test('RC-20: breaks off when the day is compared again while it is read, and then there is none', async () => {
+    const { db, merchantId } = platform
+    const date = '2026-03-05'
+    const found = Array.from({ length: MANY }, (_, index) => ({ subject: `again-${index}` }))
+    const { id } = await insertDay(db, merchantId, date, found)
+    const run = await findReconciliation(db, merchantId, id)
+    if (run === undefined) throw new Error('the run was inserted')
+    const reader = (await fileOf({ db }, run)).body?.getReader()
+    await reader?.read()
+    // A later version takes over what it finds, too.
+    const later = newReconciliationId()
+    await sql`INSERT INTO reconciliation SELECT (jsonb_populate_record(r, jsonb_build_object('id', ${later}::text, 'version', 2))).*
+              FROM reconciliation r WHERE id = ${id}`.execute(db)
+    await sql`UPDATE discrepancy SET reconciliation_id = ${later} WHERE reconciliation_id = ${id}`.execute(
+      db,
+    )
+    const readAll = async (): Promise<void> => {
+      while ((await reader?.read())?.done === false) continue
+    }
+    expect(readAll()).rejects.toThrow('superseded')
+    const answer = await get(`/${id}/discrepancies.csv`)
+    expect(answer.status).toBe(409)
+    expect(await answer.json()).toMatchObject({ code: 'reconciliation_superseded' })
   })
 })
