@@ -108,7 +108,9 @@ async function* rowsOf(bill: BillToLoad, id: BillId, totals: Totals): AsyncGener
       totals.add(line)
       text += head + rowOf(line, bill.businessDate)
     }
+    hit('bill.rows:before')
     if (text !== '') yield text
+    hit('bill.rows:after')
   }
 }
 

@@ -46,6 +46,7 @@ export const EFFECTS = {
   'bill.begin': worker,
   'bill.keep': worker,
   'bill.copy': worker,
+  'bill.rows': worker,
   'bill.insert': worker,
   'bill.commit': worker,
   'bill.loaded': worker,

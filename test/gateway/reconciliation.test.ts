@@ -176,7 +176,7 @@ describe('the file of a run', () => {
     const readAll = async (): Promise<void> => {
       while ((await reader?.read())?.done === false) continue
     }
-    expect(readAll()).rejects.toThrow('superseded')
+    await expect(readAll()).rejects.toThrow('superseded')
     const answer = await get(`/${id}/discrepancies.csv`)
     expect(answer.status).toBe(409)
     expect(await answer.json()).toMatchObject({ code: 'reconciliation_superseded' })

@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { FailpointName } from '#domain/failpoint'
+import { addDays } from '#domain/business-day'
+import { tickBills } from '#worker/bill-schedule'
+import { CONTROL, arm, hasFired } from '../failpoint/control.ts'
+import type { FailpointAction } from '../failpoint/control.ts'
+import { cloneDatabase } from '../support/postgres.ts'
+import type { TestDatabase } from '../support/postgres.ts'
+import { openBillScene } from './bill-scene.ts'
+import type { BillScene } from './bill-scene.ts'
+import { pointsOf } from './failpoint/point.ts'
+
+// A worker that dies, or loses its database, at any point of a day's run. Each test has a day of its own.
+
+const TIMEOUT_MS = 60_000
+const MINUTE = 60
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const directory = mkdtempSync(join(tmpdir(), 'pingzhang-bill-crash-'))
+const control = join(directory, 'control')
+
+let database: TestDatabase
+let scene: BillScene
+let day = 0
+
+beforeAll(async () => {
+  database = await cloneDatabase()
+  scene = await openBillScene(database.url)
+}, TIMEOUT_MS)
+
+afterAll(async () => {
+  await scene.stop()
+  await database.drop()
+  rmSync(directory, { recursive: true, force: true })
+}, TIMEOUT_MS)
+
+/** A day with two payments, one of which has another amount in the bill; its run is planned. */
+async function newDay(): Promise<{ readonly date: string; readonly wrong: string }> {
+  const date = addDays(scene.businessDate, day)
+  if (day > 0) scene.passToDay(day, 12)
+  day += 1
+  await scene.buyPaid()
+  const wrong = await scene.buyPaid()
+  scene.emulator.setKnobs({ billWrongAmount: { [wrong]: 1 } })
+  scene.passToDay(day, 11)
+  expect((await tickBills(scene.deps)).planned).toBe(1)
+  return { date, wrong }
+}
+
+/** A worker's work on what waits, in a process of its own that is broken at a point. */
+async function workBroken(point: FailpointName, action: FailpointAction): Promise<string> {
+  arm(control, [point, action])
+  const ahead = String(scene.now().getTime() - Date.now())
+  const words = ['--conditions=test', 'test/failpoint/bill.ts', scene.merchantId, ahead]
+  const child = Bun.spawn([process.execPath, ...words, ...scene.localHosts], {
+    cwd: ROOT,
+    env: {
+      PATH: process.env['PATH'],
+      DATABASE_URL: database.url,
+      PGAPPNAME: 'bill-crash',
+      [CONTROL]: control,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const output = await new Response(child.stdout).text()
+  await child.exited
+  if (!hasFired(control)) throw new Error(`${point} was not reached: ${output}`)
+  return child.signalCode === null ? output.trim() : String(child.signalCode)
+}
+
+/** The bills of a day as `lines of its own word / lines that are there`, and lines that belong to none. */
+async function billsOf(date: string) {
+  const bills = await scene.db
+    .selectFrom('bill as b')
+    .leftJoin('bill_line as l', 'l.bill_id', 'b.id')
+    .select(['b.id', 'b.lines'])
+    .select((of) => of.fn.count<bigint>('l.line').as('loaded'))
+    .where('b.business_date', '=', date)
+    .groupBy(['b.id', 'b.lines'])
+    .execute()
+  const lines = await scene.db
+    .selectFrom('bill_line')
+    .select('bill_id')
+    .where('business_date', '=', date)
+    .execute()
+  const known = new Set(bills.map(({ id }) => id))
+  return {
+    bills: bills.map((bill) => `${bill.lines}/${bill.loaded}`),
+    orphans: lines.filter((line) => !known.has(line.bill_id)).length,
+  }
+}
+
+/** The next start of a worker: its first tick, and the jobs that this makes. */
+async function startAgain(date: string): Promise<void> {
+  scene.passSeconds(31 * MINUTE)
+  await scene.fetchDay(date)
+  expect(await scene.run(date)).toMatchObject({ state: 'done', due_at: null })
+}
+
+async function expectFinished({ date, wrong }: Awaited<ReturnType<typeof newDay>>): Promise<void> {
+  expect(await billsOf(date)).toEqual({ bills: ['2/2'], orphans: 0 })
+  const found = await scene.db
+    .selectFrom('discrepancy')
+    .select(['kind', 'subject', 'state'])
+    .where('business_date', '=', date)
+    .execute()
+  expect(found).toEqual([{ kind: 'amount_differs', subject: wrong, state: 'open' }])
+  await scene.noViolations()
+}
+
+const points = [...pointsOf('bill'), ...pointsOf('reconcile')].map(({ name }) => name)
+const isCommitted = (name: FailpointName): boolean =>
+  points.indexOf(name) >= points.indexOf('bill.commit:after')
+
+describe('F123 a worker that is killed', () => {
+  test.each(points)(
+    'at %s leaves the whole bill or none, and the next start finishes the day',
+    async (name) => {
+      const made = await newDay()
+      expect(await workBroken(name, 'exit')).toBe('SIGKILL')
+      const bills = isCommitted(name) ? ['2/2'] : []
+      expect(await billsOf(made.date)).toEqual({ bills, orphans: 0 })
+      await startAgain(made.date)
+      await expectFinished(made)
+    },
+    TIMEOUT_MS,
+  )
+
+  test(
+    'while its COMMIT is on its way leaves the whole bill or none, too',
+    async () => {
+      const made = await newDay()
+      expect(await workBroken('bill.commit:before', 'exit_later')).toBe('SIGKILL')
+      const { bills, orphans } = await billsOf(made.date)
+      expect([['2/2'], []]).toContainEqual(bills)
+      expect(orphans).toBe(0)
+      await startAgain(made.date)
+      await expectFinished(made)
+    },
+    TIMEOUT_MS,
+  )
+})
+
+describe('F124 a worker that loses its database', () => {
+  const inside: readonly FailpointName[] = [
+    'bill.keep:after',
+    'bill.copy:before',
+    'bill.rows:before',
+    'bill.rows:after',
+    'bill.copy:after',
+    'bill.commit:before',
+    'reconcile.match:after',
+    'reconcile.commit:before',
+  ]
+  test.each(inside)(
+    'at %s loads all or nothing of the file, and finishes the day later',
+    async (name) => {
+      const made = await newDay()
+      expect(await workBroken(name, 'cut')).toBe('failed')
+      expect(await billsOf(made.date)).toEqual({
+        bills: isCommitted(name) ? ['2/2'] : [],
+        orphans: 0,
+      })
+      await startAgain(made.date)
+      await expectFinished(made)
+    },
+    TIMEOUT_MS,
+  )
+})
