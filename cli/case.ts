@@ -8,11 +8,10 @@ import { addCaseShow } from './case-show.ts'
 import { addCommand, report } from './context.ts'
 import type { Context, JsonOption } from './context.ts'
 import { withDatabase } from './database.ts'
-import { Failure } from './failure.ts'
+import { readLimit } from './limit.ts'
 import { loadMerchant } from './merchant-policy.ts'
 
 const LIMIT = '100'
-const LIMIT_MAX = 10_000
 
 interface ListOptions extends JsonOption {
   readonly state: CaseState | 'all'
@@ -57,12 +56,6 @@ async function list(context: Context, options: ListOptions): Promise<void> {
     json: { cases: cases.map(toJson), has_more: isCut },
     text: lines.length === 0 ? 'no cases' : lines.join('\n'),
   })
-}
-
-function readLimit(text: string): number {
-  const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0
-  if (limit >= 1 && limit <= LIMIT_MAX) return limit
-  throw new Failure('usage', `--limit takes a number from 1 to ${LIMIT_MAX}`)
 }
 
 const describe = (item: DeskCase): string =>

@@ -1,12 +1,9 @@
 import type { Command } from 'commander'
 import { unreachable } from '#domain/assert'
-import type { Channel, QueryOutcome } from '#channel/channel'
-import { UnknownStrategy, UnusableAccount, createRegistry } from '#channel/registry'
-import type { Registry } from '#channel/registry'
-import { strategies } from '#channel/strategies'
-import type { StoredAccount } from '#db/account'
-import { loadLocalHosts, loadSealKey } from '#db/config'
+import type { QueryOutcome } from '#channel/channel'
+import { loadSealKey } from '#db/config'
 import { newPaymentId } from '#domain/id'
+import { buildChannel, createCommandRegistry } from './channel-build.ts'
 import { addCommand, report } from './context.ts'
 import type { Context, JsonOption, Report } from './context.ts'
 import { databaseUrlOf, withDatabase } from './database.ts'
@@ -25,7 +22,7 @@ async function test(context: Context, text: string, options: JsonOption): Promis
   databaseUrlOf(context)
   const sealKey = loadSealKey(context.env)
   const account = await withDatabase(context, (db) => loadStoredAccount(db, sealKey, id))
-  const channel = build(createTestRegistry(context), account)
+  const channel = buildChannel(createCommandRegistry(context), account)
   const never = {
     paymentId: newPaymentId(),
     method: channel.capabilities.methods[0] ?? 'qr',
@@ -33,26 +30,6 @@ async function test(context: Context, text: string, options: JsonOption): Promis
   }
   const outcome = await channel.queryPayment(never, () => undefined)
   report(context, options, judge(account.id, outcome))
-}
-
-function createTestRegistry(context: Context): Registry {
-  return createRegistry(strategies, {
-    clock: context.clock,
-    fetch: (url, init) => fetch(url, init),
-    localHosts: loadLocalHosts(context.env),
-    newNonce: () => crypto.randomUUID().replaceAll('-', ''),
-  })
-}
-
-function build(registry: Registry, account: StoredAccount): Channel {
-  try {
-    return registry.get(account, account.version)
-  } catch (error) {
-    if (error instanceof UnusableAccount || error instanceof UnknownStrategy) {
-      throw new Failure('usage', error.message)
-    }
-    throw error
-  }
 }
 
 function judge(account: string, outcome: QueryOutcome): Report {

@@ -1,5 +1,11 @@
-import { parseCaseId, parseChannelAccountId, parseMerchantId, parseRefundId } from '#domain/id'
-import type { CaseId, ChannelAccountId, MerchantId, RefundId } from '#domain/id'
+import {
+  parseCaseId,
+  parseChannelAccountId,
+  parseDiscrepancyId,
+  parseMerchantId,
+  parseRefundId,
+} from '#domain/id'
+import type { CaseId, ChannelAccountId, DiscrepancyId, MerchantId, RefundId } from '#domain/id'
 import { Failure } from './failure.ts'
 
 // None repeats what was given: it may be a key that was pasted into the wrong place.
@@ -29,4 +35,13 @@ export function readRefundId(text: string): RefundId {
   const id = parseRefundId(text)
   if (id !== undefined) return id
   throw new Failure('usage', 'that is no refund id; expected r and 25 letters or digits')
+}
+
+export function readDiscrepancyId(text: string): DiscrepancyId {
+  const id = parseDiscrepancyId(text)
+  if (id !== undefined) return id
+  throw new Failure(
+    'usage',
+    'that is no discrepancy id; "discrepancy list" shows them: f and 25 characters',
+  )
 }

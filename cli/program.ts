@@ -1,8 +1,10 @@
 import { Command } from 'commander'
 import { addAuditCommands } from './audit.ts'
+import { addBillCommands } from './bill.ts'
 import { addCaseCommands } from './case.ts'
 import { addChannelCommands } from './channel.ts'
 import type { Context } from './context.ts'
+import { addDiscrepancyCommands } from './discrepancy.ts'
 import { exitCodeOf, explain, lineOf } from './failure.ts'
 import { addKeyCommands } from './key.ts'
 import { addMerchantCommands } from './merchant.ts'
@@ -40,6 +42,8 @@ function createProgram(context: Context): Command {
   addChannelCommands(program, context)
   addCaseCommands(program, context)
   addRefundCommands(program, context)
+  addBillCommands(program, context)
+  addDiscrepancyCommands(program, context)
   addOperatorCommands(program, context)
   addAuditCommands(program, context)
   addUp(program, context)

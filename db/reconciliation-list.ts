@@ -3,7 +3,7 @@ import type { DiscrepancyId, MerchantId, ReconciliationId } from '#domain/id'
 import type { DiscrepancyState } from '#domain/state'
 import type { Db } from './database.ts'
 import type { DiscrepancyRow } from './discrepancy.ts'
-import type { DiscrepancyKind } from './schema-bill.ts'
+import type { DiscrepancyKind } from '#domain/discrepancy'
 import type { Schema } from './schema.ts'
 
 /** A run with the merchant number whose bill it compared. */

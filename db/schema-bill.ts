@@ -7,23 +7,12 @@ import type {
   RunId,
   VendorMerchantId,
 } from '#domain/id'
+import type { DiscrepancyKind } from '#domain/discrepancy'
 import type { DiscrepancyState, RunState } from '#domain/state'
 import type { Json, Stamp, Stored } from './column.ts'
 
 /** A business day, `yyyy-mm-dd`: text, because a Date has a zone and a business day has the vendor's. */
 type Day = string
-
-export type DiscrepancyKind =
-  | 'missing_here'
-  | 'missing_there'
-  | 'amount_differs'
-  | 'state_differs'
-  | 'fee_differs'
-  | 'number_differs'
-  | 'duplicate'
-  | 'foreign'
-  | 'unclassified'
-  | 'points_differ'
 
 /** Who decides, and what the machine has mended. */
 export interface OperationSchema {

@@ -1,3 +1,19 @@
+/** How a bill and our rows can differ (design, section 8; payment rules, section 8). */
+export const DISCREPANCY_KINDS = [
+  'missing_here',
+  'missing_there',
+  'amount_differs',
+  'state_differs',
+  'fee_differs',
+  'number_differs',
+  'duplicate',
+  'foreign',
+  'unclassified',
+  'points_differ',
+] as const
+
+export type DiscrepancyKind = (typeof DISCREPANCY_KINDS)[number]
+
 /** What an operator can decide about a discrepancy (design, section 8). */
 export const DISCREPANCY_DECISIONS = [
   /** Ask the vendor again and take what it says. */

@@ -39,10 +39,13 @@ export interface BillScene extends Scene {
   giveBack(id: PaymentId, amount: number): Promise<RefundId>
 }
 
-/** Noon of a new day, so that no test runs over a midnight; the account is of that day. */
-export async function openBillScene(databaseUrl: string): Promise<BillScene> {
+/**
+ * Noon of a day, tomorrow's unless another is wanted, so that no test runs over a midnight; the account is of that
+ * day.
+ */
+export async function openBillScene(databaseUrl: string, days = 1): Promise<BillScene> {
   const scene = await openScene(databaseUrl)
-  const businessDate = businessDateOf(new Date(scene.now().getTime() + DAY_MS), 24)
+  const businessDate = businessDateOf(new Date(scene.now().getTime() + days * DAY_MS), 24)
   passTo(businessDate, 12)
   const account = scene.db.updateTable('channel_account').set({ created_at: scene.now() })
   await account.where('id', '=', scene.accountId).execute()

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from '#db/database'
-import type { DiscrepancyKind } from '#db/schema-bill'
+import type { DiscrepancyKind } from '#domain/discrepancy'
 import { assert } from '#domain/assert'
 import { newBillId, newReconciliationId, parseDiscrepancyId } from '#domain/id'
 import type { DiscrepancyId, MerchantId, ReconciliationId } from '#domain/id'

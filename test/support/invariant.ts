@@ -195,7 +195,10 @@ export async function findUnfoundedPayments(db: Db): Promise<Violation[]> {
         AND n.facts ->> 'vendorState' = 'success'
         AND ('paid', coalesce(p.received_amount, p.amount)::text, p.currency, p.channel_account_id, p.channel_payment_id)
             IS DISTINCT FROM (p.state, n.facts ->> 'amountMinor', n.facts ->> 'currency',
-                              n.channel_account_id, n.facts ->> 'channelPaymentId')`,
+                              n.channel_account_id, n.facts ->> 'channelPaymentId')
+        -- An operator has taken the bill's amount for what was received; the discrepancy says so.
+        AND NOT EXISTS (SELECT 1 FROM discrepancy d WHERE d.merchant_id = p.merchant_id
+          AND d.evidence ->> 'payment' = p.id AND d.decision = 'adjust' AND d.their_amount = p.received_amount)`,
   )
   return violations('I10', subjects, 'applied to a payment with other values')
 }
