@@ -7,6 +7,8 @@ import type { Trx } from './database.ts'
 export interface NewJob<Name extends QueueName> {
   readonly data: JobByQueue[Name]
   readonly startAfterSeconds?: number
+  /** The higher is taken first; jobs of one commit have no other order. */
+  readonly priority?: number
 }
 
 /** The only way to a queue: jobs are sent in the caller's transaction. */
@@ -23,8 +25,9 @@ export function jobsOf(boss: PgBoss): Jobs {
   return {
     async send(trx, queue, jobs) {
       if (jobs.length === 0) return
-      const rows = jobs.map(({ data, startAfterSeconds }) => ({
+      const rows = jobs.map(({ data, startAfterSeconds, priority }) => ({
         data,
+        ...(priority === undefined ? {} : { priority }),
         ...(startAfterSeconds === undefined ? {} : { startAfter: startAfterSeconds }),
       }))
       const ids = await boss.insert(queue, rows, { db: fromKysely(trx), returnId: true })

@@ -74,12 +74,17 @@ function planRunsOf(db: Db, jobs: Jobs, runs: readonly NewRun[]): Promise<number
         })),
       )
       .onConflict((conflict) => conflict.doNothing())
-      .returning(['merchant_id', 'id'])
+      .returning(['merchant_id', 'id', 'business_date'])
       .execute()
+    const dates = [...new Set(created.map((row) => row.business_date))].toSorted().toReversed()
     await jobs.send(
       trx,
       'bill-download',
-      created.map((row) => ({ data: { merchantId: row.merchant_id, runId: row.id } })),
+      created.map((row) => ({
+        data: { merchantId: row.merchant_id, runId: row.id },
+        // The oldest day first.
+        priority: dates.indexOf(row.business_date),
+      })),
     )
     return created.length
   })
@@ -97,7 +102,8 @@ export async function wakeRuns(
       jobs.send(
         trx,
         queue,
-        ids.map((runId) => ({ data: { merchantId, runId } })),
+        // Ids of runs go up with their days.
+        ids.map((runId, index) => ({ data: { merchantId, runId }, priority: ids.length - index })),
       ),
     )
   const loaded = await wake('reconcile', sql`state = 'loaded'`)
