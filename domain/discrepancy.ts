@@ -16,7 +16,7 @@ export type DiscrepancyKind = (typeof DISCREPANCY_KINDS)[number]
 
 /** What an operator can decide about a discrepancy (design, section 8). */
 export const DISCREPANCY_DECISIONS = [
-  /** Ask the vendor again and take what it says. */
+  /** Ask the vendor again and take what it says; of points, give what is still to be given. */
   'recover',
   /** Give the money back. */
   'refund',
@@ -39,8 +39,8 @@ interface Rule {
 const RULES: Readonly<Record<DiscrepancyDecision, Rule>> = {
   recover: {
     states: ['open', 'held'],
-    kinds: ['missing_here', 'missing_there', 'state_differs'],
-    subjects: ['payment', 'refund'],
+    kinds: ['missing_here', 'missing_there', 'state_differs', 'points_differ'],
+    subjects: ['payment', 'refund', 'points'],
   },
   refund: {
     states: ['open'],

@@ -87,9 +87,15 @@ export const parsePaymentId = (text: string): PaymentId | undefined =>
   isId(prefix.payment, text) ? mint(text) : undefined
 
 /** The least id that an event of this moment, or of a later one, can have: for cursors over time. */
-export function eventIdFrom(moment: Date): EventId {
+export const eventIdFrom = (moment: Date): EventId => mint(leastId(prefix.event, moment))
+
+/** The same of a grant: they are found by their day without an index over time. */
+export const pointsGrantIdFrom = (moment: Date): PointsGrantId =>
+  mint(leastId(prefix.pointsGrant, moment))
+
+function leastId(letter: string, moment: Date): string {
   const number = BigInt(Math.max(0, moment.getTime())) << 80n
-  return mint(prefix.event + number.toString(36).padStart(LETTERS_AFTER_PREFIX, '0'))
+  return letter + number.toString(36).padStart(LETTERS_AFTER_PREFIX, '0')
 }
 
 /** Reads a reconciliation id of a URL. */

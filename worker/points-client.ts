@@ -12,11 +12,20 @@ export type PointsOutcome =
   /** Nothing was sent: the points system is down, or has asked for less. */
   | { readonly kind: 'resting'; readonly until: Date }
 
+/** What the points system knows of a grant. `unknown` is no answer. */
+export type PointsReading =
+  | { readonly kind: 'found'; readonly userId: string; readonly points: bigint }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unknown'; readonly cause: string }
+  | { readonly kind: 'resting'; readonly until: Date }
+
 export interface PointsClient {
   /** Until when nothing is asked; `undefined`: ask. */
   restsUntil(): Date | undefined
   /** Gives or takes back, by the row's kind. */
   send(grant: GrantRow, signal: AbortSignal): Promise<PointsOutcome>
+  /** Asks what is there, and changes nothing. */
+  read(grant: GrantRow, signal: AbortSignal): Promise<PointsReading>
 }
 
 export interface PointsOptions {
@@ -28,6 +37,7 @@ export interface PointsOptions {
 
 const TIMEOUT_MS = 5000
 const ANSWER_BYTES_MAX = 65_536
+const ABSENT = 404
 const CONFLICT = 409
 const BALANCE_SHORT = 422
 
@@ -49,8 +59,37 @@ export function createPointsClient(options: PointsOptions): PointsClient {
       rest.hear({ isFailure: outcome.kind === 'unknown', wishMs })
       return outcome
     },
+    async read(grant, signal) {
+      const until = rest.enter()
+      if (until !== undefined) return { kind: 'resting', until }
+      const { reading, wishMs } = await readOne(options, grant, signal)
+      rest.hear({ isFailure: reading.kind === 'unknown', wishMs })
+      return reading
+    },
   }
 }
+
+async function readOne(options: PointsOptions, grant: GrantRow, stop: AbortSignal) {
+  const signal = AbortSignal.any([stop, AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)])
+  try {
+    const answer = await call(urlOf(options, grant), signal, { method: 'GET' })
+    return { reading: judgeReading(answer), wishMs: answer.wishMs }
+  } catch (error) {
+    return { reading: { kind: 'unknown', cause: causeOf(error) } as const, wishMs: undefined }
+  }
+}
+
+function judgeReading({ status, text }: Answer): PointsReading {
+  if (status === ABSENT) return { kind: 'absent' }
+  const stored = status === 200 ? parseStored(text) : undefined
+  if (typeof stored?.userId !== 'string' || !Number.isSafeInteger(stored.points)) {
+    return { kind: 'unknown', cause: `status ${status}` }
+  }
+  return { kind: 'found', userId: stored.userId, points: BigInt(Number(stored.points)) }
+}
+
+const urlOf = ({ baseUrl }: PointsOptions, grant: GrantRow): string =>
+  `${baseUrl}/${grant.kind}/${grant.idempotency_key}`
 
 interface Asked {
   readonly outcome: PointsOutcome
@@ -59,7 +98,7 @@ interface Asked {
 
 async function ask(options: PointsOptions, grant: GrantRow, stop: AbortSignal): Promise<Asked> {
   const signal = AbortSignal.any([stop, AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)])
-  const url = `${options.baseUrl}/${grant.kind}/${grant.idempotency_key}`
+  const url = urlOf(options, grant)
   try {
     const put = await call(url, signal, {
       method: 'PUT',

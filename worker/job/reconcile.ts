@@ -1,32 +1,50 @@
 import { hit } from '#failpoint'
+import { planPointsRun } from '#db/points-run'
 import { reconcileDay } from '#db/reconcile'
+import type { DayToMatch } from '#db/reconcile'
 import { changeRun, findRun } from '#db/run'
+import type { RunRow } from '#db/run'
 import type { RunJob } from '#domain/job'
 import { findBillAccount } from '#db/vendor-merchant'
 import { findAccount } from '#db/account'
 import { TryAgain } from '../deps.ts'
 import type { WorkerDeps } from '../deps.ts'
+import { runReconcilePoints } from './reconcile-points.ts'
 
-/** Matches a loaded day. A repeat is a new version of the same day, and harmless. */
-export async function runReconcile(deps: WorkerDeps, job: RunJob): Promise<void> {
+/**
+ * Matches a loaded day, and then, as a run of its own, its points. A repeat is a new version of the same day, and
+ * harmless.
+ */
+export async function runReconcile(
+  deps: WorkerDeps,
+  job: RunJob,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<void> {
   const run = await findRun(deps.db, job.merchantId, job.runId)
   if (run?.state !== 'loaded') return
+  const day = await loadDay(deps, run)
+  if (run.task === 'points') return runReconcilePoints(deps, run, day, signal)
+  const matched = await reconcileDay(deps.billDb, day)
+  if (matched === undefined) throw new TryAgain(`no bill of ${run.business_date}`)
+  const note = `${matched.matched} of ${matched.lines} lines agree`
+  hit('reconcile.done:before')
+  await deps.db.transaction().execute(async (trx) => {
+    const change = { state: 'done', dueAt: null, note, finishedAt: day.now } as const
+    if (await changeRun(trx, run, change)) await planPointsRun(trx, deps.jobs, run, day.now)
+  })
+  hit('reconcile.done:after')
+}
+
+async function loadDay(deps: WorkerDeps, run: RunRow): Promise<DayToMatch> {
   const id = await findBillAccount(deps.db, run.merchant_id, run.vendor_merchant_id)
   const account = id && (await findAccount(deps.db, deps.sealKey, id))
   if (account === undefined) throw new TryAgain(`vendor merchant ${run.vendor_merchant_id} is gone`)
-  const dayEndHour = deps.registry.strategy(account.strategy).billTimes?.dayEndHour ?? 24
-  const now = deps.clock.now()
-  const matched = await reconcileDay(deps.billDb, {
+  return {
     merchantId: run.merchant_id,
     vendorMerchantId: run.vendor_merchant_id,
     channel: account.channel,
     businessDate: run.business_date,
-    dayEndHour,
-    now,
-  })
-  if (matched === undefined) throw new TryAgain(`no bill of ${run.business_date}`)
-  const note = `${matched.matched} of ${matched.lines} lines agree`
-  hit('reconcile.done:before')
-  await changeRun(deps.db, run, { state: 'done', dueAt: null, note, finishedAt: now })
-  hit('reconcile.done:after')
+    dayEndHour: deps.registry.strategy(account.strategy).billTimes?.dayEndHour ?? 24,
+    now: deps.clock.now(),
+  }
 }
