@@ -1,8 +1,10 @@
 import { sql } from 'kysely'
-import type { RawBuilder } from 'kysely'
+import type { BillId, MerchantId } from '#domain/id'
 import type { Trx } from './database.ts'
 import { accountsOf, insertFound } from './found.ts'
 import type { Scope } from './found.ts'
+import { SUSPECT, stageSuspects } from './match-suspect.ts'
+import { stage } from './stage.ts'
 
 /** Our own numbers: everything else is another system's, such as an old till. */
 const OURS = sql.lit('^p[0-9a-z]{25}$')
@@ -16,12 +18,11 @@ const OUR_REFUND = sql.lit('^r[0-9a-z]{25}$')
  * another amount; one of its two numbers is another; another fee than the line's own rate gives.
  */
 export async function matchPayments(trx: Trx, scope: Scope): Promise<number> {
-  const { merchantId, billId, businessDate, vendorMerchantId } = scope
+  const { merchantId, vendorMerchantId } = scope
+  await stageSuspects(trx, scope)
   const lines = sql`
     SELECT l.*, row_number() OVER (PARTITION BY l.payment_number, l.channel_payment_id ORDER BY l.line) AS copy
-    FROM bill_line l
-    WHERE l.merchant_id = ${merchantId} AND l.bill_id = ${billId}
-      AND l.business_date = ${businessDate}::date AND l.kind = 'payment'`
+    FROM ${SUSPECT} l`
   const judged = sql`
     SELECT l.line, l.payment_number, l.channel_payment_id, l.amount, l.fee, l.rate, l.at, l.copy,
            coalesce(p.id, n.id) AS id, coalesce(p.state, n.state) AS state,
@@ -46,6 +47,7 @@ export async function matchPayments(trx: Trx, scope: Scope): Promise<number> {
     LEFT JOIN payment n ON p.id IS NULL AND n.merchant_id = ${merchantId}
       AND n.channel_payment_id = l.channel_payment_id
       AND n.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})`
+  await stage(trx, 'judged_payment', judged)
   const single = await insertFound(
     trx,
     scope,
@@ -61,21 +63,26 @@ export async function matchPayments(trx: Trx, scope: Scope): Promise<number> {
                 ELSE 'open' END AS state,
            CASE WHEN j.kind IN ('missing_here', 'state_differs') AND j.id IS NOT NULL THEN ${scope.now}::timestamptz
                 END AS due_at
-    FROM (${judged}) j WHERE j.kind IS NOT NULL AND j.kind <> 'foreign'`,
+    FROM ${JUDGED.payments} j WHERE j.kind IS NOT NULL AND j.kind <> 'foreign'`,
   )
-  return single + (await insertForeign(trx, scope, { judged, subject: 'payments' }))
+  return single + (await insertForeign(trx, scope, 'payments'))
 }
 
-interface Judged {
-  readonly judged: RawBuilder<unknown>
-  readonly subject: 'payments' | 'refunds'
-}
+/** Where the lines lie about which something was said, or nothing. */
+export const JUDGED = {
+  payments: sql.id('judged_payment'),
+  refunds: sql.id('judged_refund'),
+} as const
 
 /** Numbers that are not ours: one sum a day, so that an old till is neither thousands of cases nor hidden. */
-async function insertForeign(trx: Trx, scope: Scope, { judged, subject }: Judged): Promise<number> {
+async function insertForeign(
+  trx: Trx,
+  scope: Scope,
+  subject: keyof typeof JUDGED,
+): Promise<number> {
   const foreign = sql`
     SELECT count(*) AS count, sum(j.amount)::bigint AS amount, min(j.line) AS first
-    FROM (${judged}) j WHERE j.kind = 'foreign'`
+    FROM ${JUDGED[subject]} j WHERE j.kind = 'foreign'`
   await insertFound(
     trx,
     scope,
@@ -101,11 +108,11 @@ export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
   const judged = sql`
     SELECT l.line, l.payment_number, l.refund_number, l.channel_refund_id, l.amount, l.at,
            coalesce(r.id, v.id) AS id, coalesce(r.state, v.state) AS state,
-           coalesce(r.amount, v.amount) AS ours, coalesce(p.id, r.payment_id, v.payment_id) AS payment_id,
+           coalesce(r.amount, v.amount) AS ours, coalesce(p.id, q.id, r.payment_id, v.payment_id) AS payment_id,
       CASE
         WHEN row_number() OVER (PARTITION BY l.payment_number, l.refund_number, l.channel_refund_id
                                 ORDER BY l.line) > 1 THEN 'duplicate'
-        WHEN r.id IS NULL AND v.id IS NULL AND p.id IS NULL AND l.payment_number !~ ${OURS} THEN 'foreign'
+        WHEN r.id IS NULL AND v.id IS NULL AND coalesce(p.id, q.id) IS NULL AND l.payment_number !~ ${OURS} THEN 'foreign'
         WHEN r.id IS NULL AND v.id IS NULL THEN 'missing_here'
         WHEN coalesce(r.amount, v.amount) <> l.amount THEN 'amount_differs'
         WHEN coalesce(r.state, v.state) IN ('requested', 'sent', 'refused') THEN 'state_differs'
@@ -113,7 +120,7 @@ export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
           THEN 'number_differs'
         -- The refund of another payment; a number that the vendor counts within the trade is no number of ours.
         WHEN r.id IS NULL AND l.refund_number ~ ${OUR_REFUND} THEN 'number_differs'
-        WHEN p.id IS NOT NULL AND coalesce(r.payment_id, v.payment_id) <> p.id THEN 'number_differs'
+        WHEN coalesce(r.payment_id, v.payment_id) <> coalesce(p.id, q.id) THEN 'number_differs'
         -- A fee that is given back is negative, and as large as its rate makes it.
         WHEN abs(l.fee + round(l.amount * l.rate / 100.0, 2)) > 0.01 THEN 'fee_differs'
       END AS kind
@@ -123,12 +130,14 @@ export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
     LEFT JOIN refund v ON r.id IS NULL AND v.merchant_id = ${merchantId}
       AND v.channel_refund_id IN (l.channel_refund_id, ${nameWithin})
       AND v.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
-    LEFT JOIN payment p ON p.merchant_id = ${merchantId}
-      AND (p.id = l.payment_number
-           OR (l.payment_number !~ ${OURS} AND l.channel_payment_id <> '' AND p.channel_payment_id = l.channel_payment_id))
+    LEFT JOIN payment p ON p.merchant_id = ${merchantId} AND p.id = l.payment_number
       AND p.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
+    LEFT JOIN payment q ON l.payment_number !~ ${OURS} AND l.channel_payment_id <> ''
+      AND q.merchant_id = ${merchantId} AND q.channel_payment_id = l.channel_payment_id
+      AND q.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
     WHERE l.merchant_id = ${merchantId} AND l.bill_id = ${billId}
       AND l.business_date = ${businessDate}::date AND l.kind = 'refund'`
+  await stage(trx, 'judged_refund', judged)
   const single = await insertFound(
     trx,
     scope,
@@ -144,7 +153,33 @@ export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
                 ELSE 'open' END AS state,
            CASE WHEN j.kind IN ('missing_here', 'state_differs') AND j.payment_id IS NOT NULL
                 THEN ${scope.now}::timestamptz END AS due_at
-    FROM (${judged}) j WHERE j.kind IS NOT NULL AND j.kind <> 'foreign'`,
+    FROM ${JUDGED.refunds} j WHERE j.kind IS NOT NULL AND j.kind <> 'foreign'`,
   )
-  return single + (await insertForeign(trx, scope, { judged, subject: 'refunds' }))
+  return single + (await insertForeign(trx, scope, 'refunds'))
+}
+
+export interface MatchedSums {
+  readonly ours: bigint
+  readonly theirs: bigint
+}
+
+/**
+ * What the lines of a bill add up to, and what our rows with their numbers do; net of refunds. To be called after
+ * both matches: a line that was not judged agrees, and so its amount is ours, too.
+ */
+export async function sumMatched(
+  trx: Trx,
+  merchantId: MerchantId,
+  billId: BillId,
+): Promise<MatchedSums> {
+  const { rows } = await sql<MatchedSums>`
+    SELECT b.payment_amount - b.refund_amount AS theirs,
+           (b.payment_amount + p.ours - p.theirs - r.ours)::bigint AS ours
+    FROM bill b,
+      (SELECT coalesce(sum(amount), 0) AS theirs,
+              coalesce(sum(ours) FILTER (WHERE id = payment_number AND state = 'paid'), 0) AS ours
+       FROM ${JUDGED.payments}) p,
+      (SELECT coalesce(sum(ours) FILTER (WHERE id = refund_number), 0) AS ours FROM ${JUDGED.refunds}) r
+    WHERE b.merchant_id = ${merchantId} AND b.id = ${billId}`.execute(trx)
+  return rows[0] ?? { ours: 0n, theirs: 0n }
 }

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Selectable } from 'kysely'
+import type { QueryCreator, Selectable } from 'kysely'
 import type { ChannelAccountId, MerchantId, OrderId, PaymentId } from '#domain/id'
 import { newOrderId } from '#domain/id'
 import type { Method, NextAction, Wallet } from '#domain/method'
@@ -8,6 +8,8 @@ import type { PaymentReference } from '#domain/payment'
 import { endAttempt, lockOrder as lockRow } from './close-payment.ts'
 import type { Db, Trx } from './database.ts'
 import type { Schema } from './schema.ts'
+import { insertLog } from './transaction-log.ts'
+import type { LogEntry } from './transaction-log.ts'
 
 export type PaymentRow = Selectable<Schema['payment']>
 export type OrderRow = Selectable<Schema['customer_order']>
@@ -161,29 +163,51 @@ export interface Credential {
   readonly channelPaymentId?: string
 }
 
+/** What was said to the vendor for it, and when the answer came. */
+export interface Said {
+  readonly entries: readonly LogEntry[]
+  readonly at: Date
+}
+
+/** A payment, and what its answer shows of the order. */
+export interface KeptPayment {
+  readonly payment: PaymentRow
+  readonly order: Pick<OrderRow, 'order_number' | 'state' | 'user_id'>
+}
+
 /**
- * Keeps the credential that the vendor gave. created → pending; a payment that a callback has made paid
- * meanwhile keeps its state (CB-05).
+ * Keeps the credential that the vendor gave, and what was said for it, in one commit. created → pending; a payment
+ * that a callback has made paid meanwhile keeps its state (CB-05).
+ *
+ * One statement, because the customer waits. The order is as it was when it began.
  */
 export async function keepCredential(
   db: Db,
   payment: PaymentRow,
   credential: Credential,
-  at: Date,
-): Promise<PaymentRow> {
+  { entries, at }: Said,
+): Promise<KeptPayment> {
+  // A form that the browser sends itself: nothing was said.
+  const creator: QueryCreator<Schema> =
+    entries.length === 0 ? db : db.with('said', (one) => insertLog(one, entries))
   const number = credential.channelPaymentId ?? null
-  return db
-    .updateTable('payment')
+  const { order_number, order_state, user_id, ...kept } = await creator
+    .updateTable('payment as p')
+    .from('customer_order as o')
     .set({
       next_action: JSON.stringify(credential.nextAction),
       credential_at: at,
-      state: sql`CASE state WHEN 'created' THEN 'pending' ELSE state END`,
-      channel_payment_id: sql`coalesce(channel_payment_id, ${number})`,
+      state: sql`CASE p.state WHEN 'created' THEN 'pending' ELSE p.state END`,
+      channel_payment_id: sql`coalesce(p.channel_payment_id, ${number})`,
     })
-    .where('merchant_id', '=', payment.merchant_id)
-    .where('id', '=', payment.id)
-    .returningAll()
+    .where('p.merchant_id', '=', payment.merchant_id)
+    .where('p.id', '=', payment.id)
+    .where('o.merchant_id', '=', payment.merchant_id)
+    .where('o.id', '=', payment.order_id)
+    .returningAll('p')
+    .returning(['o.order_number', 'o.state as order_state', 'o.user_id'])
     .executeTakeFirstOrThrow()
+  return { payment: kept, order: { order_number, state: order_state, user_id } }
 }
 
 /**

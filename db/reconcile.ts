@@ -1,5 +1,4 @@
 import { sql } from 'kysely'
-import type { RawBuilder } from 'kysely'
 import { hit } from '#failpoint'
 import { addDays, boundsOf } from '#domain/business-day'
 import { newReconciliationId } from '#domain/id'
@@ -8,8 +7,9 @@ import type { Db, Trx } from './database.ts'
 import { keepDayCase } from './day-case.ts'
 import { insertFound } from './found.ts'
 import type { Scope } from './found.ts'
-import { matchPayments, matchRefunds } from './match.ts'
-import { findShort, releaseHeld } from './match-short.ts'
+import { matchPayments, matchRefunds, sumMatched } from './match.ts'
+import { findShort, lookAround, releaseHeld } from './match-short.ts'
+import { allowMemory } from './stage.ts'
 
 export interface DayToMatch {
   readonly merchantId: MerchantId
@@ -45,11 +45,13 @@ export async function reconcileDay(db: Db, day: DayToMatch): Promise<Matched | u
     if (bill === undefined) return undefined
     const id = newReconciliationId()
     const scope = scopeOf(day, { id, billId: bill.id })
+    await allowMemory(trx)
     hit('reconcile.match:before')
     const found =
       (await matchPayments(trx, scope)) +
       (await matchRefunds(trx, scope)) +
-      (await findOthers(trx, scope))
+      (await findOthers(trx, scope, bill))
+    await lookAround(trx, scope)
     await findShort(trx, scope)
     const foundOf = await releaseHeld(trx, scope)
     await resolveGone(trx, day, id)
@@ -86,13 +88,17 @@ function scopeOf(
   }
 }
 
-async function findBill(
-  trx: Trx,
-  day: DayToMatch,
-): Promise<{ readonly id: BillId; readonly lines: number } | undefined> {
+interface BillOfDay {
+  readonly id: BillId
+  readonly lines: number
+  /** Lines that are neither payment nor refund. */
+  readonly others: number
+}
+
+async function findBill(trx: Trx, day: DayToMatch): Promise<BillOfDay | undefined> {
   const row = await trx
     .selectFrom('bill')
-    .select(['id', 'lines'])
+    .select(['id', 'lines', 'payments', 'refunds'])
     .where('merchant_id', '=', day.merchantId)
     .where('vendor_merchant_id', '=', day.vendorMerchantId)
     .where('kind', '=', 'transaction')
@@ -100,7 +106,9 @@ async function findBill(
     .orderBy('revision', 'desc')
     .limit(1)
     .executeTakeFirst()
-  return row && { id: row.id, lines: Number(row.lines) }
+  if (row === undefined) return undefined
+  const others = Number(row.lines - row.payments - row.refunds)
+  return { id: row.id, lines: Number(row.lines), others }
 }
 
 async function insertRun(
@@ -109,7 +117,7 @@ async function insertRun(
   billId: BillId,
   { id, lines, matched }: Matched,
 ): Promise<void> {
-  const totals = await readTotals(trx, day, billId)
+  const totals = await sumMatched(trx, day.merchantId, billId)
   await sql`
     INSERT INTO reconciliation (merchant_id, id, vendor_merchant_id, channel, business_date, version, bill_id,
                                 lines, matched, our_amount, their_amount)
@@ -122,34 +130,10 @@ async function insertRun(
   )
 }
 
-interface RunTotals {
-  readonly ours: bigint
-  readonly theirs: bigint
-}
-
-/** The sums are net of refunds. */
-async function readTotals(trx: Trx, day: DayToMatch, billId: BillId): Promise<RunTotals> {
-  const { rows } = await sql<RunTotals>`
-    SELECT
-      coalesce(sum(CASE l.kind WHEN 'refund' THEN -ours.amount ELSE ours.amount END), 0)::bigint AS ours,
-      coalesce(sum(CASE l.kind WHEN 'refund' THEN -l.amount WHEN 'payment' THEN l.amount ELSE 0 END), 0)::bigint
-        AS theirs
-    FROM bill_line l
-    LEFT JOIN (${ourAmounts(day.merchantId)}) ours ON ours.kind = l.kind
-      AND ours.number = CASE l.kind WHEN 'refund' THEN l.refund_number ELSE l.payment_number END
-    WHERE l.merchant_id = ${day.merchantId} AND l.bill_id = ${billId}
-      AND l.business_date = ${day.businessDate}::date`.execute(trx)
-  return rows[0] ?? { ours: 0n, theirs: 0n }
-}
-
-const ourAmounts = (merchantId: MerchantId): RawBuilder<unknown> => sql`
-  SELECT 'payment' AS kind, id AS number, coalesce(received_amount, amount) AS amount
-  FROM payment WHERE merchant_id = ${merchantId} AND state = 'paid'
-  UNION ALL
-  SELECT 'refund', id, amount FROM refund WHERE merchant_id = ${merchantId}`
-
 /** Lines that are neither payment nor refund: a person sees them, once each. */
-async function findOthers(trx: Trx, scope: Scope): Promise<number> {
+async function findOthers(trx: Trx, scope: Scope, bill: BillOfDay): Promise<number> {
+  // Most bills have none, and the count is known: no need to go through a million lines for that.
+  if (bill.others === 0) return 0
   return insertFound(
     trx,
     scope,

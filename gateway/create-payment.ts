@@ -2,8 +2,9 @@ import type { Capabilities, CreateOutcome } from '#channel/channel'
 import type { Exchange } from '#channel/http'
 import { findAccepting } from '#db/account'
 import { keepCredential, refuseAttempt, startAttempt } from '#db/payment'
-import type { AttemptOutcome, PaymentRow } from '#db/payment'
+import type { AttemptOutcome, KeptPayment, PaymentRow } from '#db/payment'
 import { appendLog } from '#db/transaction-log'
+import type { LogEntry } from '#db/transaction-log'
 import { unreachable } from '#domain/assert'
 import { newPaymentId } from '#domain/id'
 import type { ChannelAccountId, MerchantId, PaymentId } from '#domain/id'
@@ -16,10 +17,15 @@ import { Problem } from './problem.ts'
 
 const MS_PER_SECOND = 1000
 
-/** The attempt, and whether its credential is known: without one the vendor's answer is still unknown. */
-export interface Created {
-  readonly payment: PaymentRow
+/** The attempt: without a credential the vendor's answer is still unknown. */
+export interface Created extends Submitted {
   readonly isNew: boolean
+}
+
+interface Submitted {
+  readonly payment: PaymentRow
+  /** Where it was read with the payment, and nothing can have moved since. */
+  readonly order?: KeptPayment['order']
 }
 
 /**
@@ -38,9 +44,9 @@ export async function createPayment(
   const outcome = await startAttempt(deps.db, attempt)
   switch (outcome.kind) {
     case 'started':
-      return { payment: await submit(deps, live, outcome), isNew: true }
+      return { ...(await submit(deps, live, outcome)), isNew: true }
     case 'live':
-      return { payment: await renew(deps, live, outcome.payment), isNew: false }
+      return { ...(await renew(deps, live, outcome.payment)), isNew: false }
     case 'order_amount_differs':
       throw new Problem(409, 'order_amount_differs', 'this order number has another amount')
     case 'order_not_payable':
@@ -153,12 +159,12 @@ async function renew(
   deps: GatewayDeps,
   live: LiveAccount,
   payment: PaymentRow,
-): Promise<PaymentRow> {
+): Promise<Submitted> {
   const seconds = live.channel.capabilities.credentialSeconds[payment.method] ?? Infinity
   const at = payment.credential_at
   const ageMs = at === null ? Infinity : deps.clock.now().getTime() - at.getTime()
   const isFresh = at !== null && ageMs < seconds * MS_PER_SECOND
-  return isFresh ? payment : submit(deps, live, { kind: 'live', payment })
+  return isFresh ? { payment } : submit(deps, live, { kind: 'live', payment })
 }
 
 /** An attempt that is sent: the first time, or again. */
@@ -172,7 +178,7 @@ async function submit(
   deps: GatewayDeps,
   { account, channel }: LiveAccount,
   sent: Sent,
-): Promise<PaymentRow> {
+): Promise<Submitted> {
   const { payment } = sent
   const exchanges: Exchange[] = []
   const prepared = {
@@ -185,10 +191,14 @@ async function submit(
   }
   const answer = await channel.createPayment(prepared, (exchange) => exchanges.push(exchange))
   const outcome = believed(sent, answer)
+  if (outcome.kind === 'created') {
+    const entries = entriesOf(account.channel, payment, exchanges)
+    const kept = await keepCredential(deps.db, payment, outcome, { entries, at: deps.clock.now() })
+    // A callback was faster: what it did to the order may be newer than what was read with the payment.
+    return kept.payment.state === 'pending' ? kept : { payment: kept.payment }
+  }
   await logExchanges(deps, account.channel, payment, exchanges)
   switch (outcome.kind) {
-    case 'created':
-      return keepCredential(deps.db, payment, outcome, deps.clock.now())
     case 'refused':
       await refuseAttempt(deps.db, payment, outcome.code, deps.clock.now())
       throw new Problem(502, 'channel_refused', 'the vendor refused the payment', {
@@ -197,27 +207,29 @@ async function submit(
         message: outcome.message,
       })
     case 'unknown':
-      return payment
+      return { payment }
     default:
       return unreachable(outcome)
   }
 }
 
 /** Appends what was said to the vendor and what it answered. */
-export async function logExchanges(
+export const logExchanges = (
   deps: Pick<GatewayDeps, 'db'>,
   channel: string,
   payment: PaymentRow,
   exchanges: readonly Exchange[],
-): Promise<void> {
-  await appendLog(
-    deps.db,
-    exchanges.map((exchange) => ({
-      merchantId: payment.merchant_id,
-      channel,
-      paymentId: payment.id,
-      kind: exchange.kind,
-      content: { ...exchange },
-    })),
-  )
-}
+): Promise<void> => appendLog(deps.db, entriesOf(channel, payment, exchanges))
+
+const entriesOf = (
+  channel: string,
+  payment: PaymentRow,
+  exchanges: readonly Exchange[],
+): readonly LogEntry[] =>
+  exchanges.map((exchange) => ({
+    merchantId: payment.merchant_id,
+    channel,
+    paymentId: payment.id,
+    kind: exchange.kind,
+    content: { ...exchange },
+  }))

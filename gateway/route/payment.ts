@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { closeAttempt } from '#db/close-payment'
 import { referenceOf } from '#db/payment'
-import type { PaymentRow } from '#db/payment'
+import type { KeptPayment, PaymentRow } from '#db/payment'
 import { askForQuery } from '#db/payment-query'
 import type { Exchange } from '#channel/http'
 import { createPayment, logExchanges } from '../create-payment.ts'
@@ -10,7 +10,6 @@ import { readKeyed, runOnce } from '../idempotent.ts'
 import { loadMerchant } from '../middleware/key.ts'
 import { json, parseBody } from '../json.ts'
 import { loadPayment } from '../load-payment.ts'
-import type { FoundPayment } from '../load-payment.ts'
 import { paymentBody } from '../payment-body.ts'
 import { viewPayment } from '../payment-view.ts'
 import { Problem } from '../problem.ts'
@@ -23,7 +22,9 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
     const request = await readKeyed(context, merchantId)
     return runOnce(deps.db, request, async () => {
       const created = await createPayment(deps, merchantId, parseBody(paymentBody, request.body))
-      const found = await loadPayment(deps, merchantId, created.payment.id)
+      const { payment, order } = created
+      const found =
+        order === undefined ? await loadPayment(deps, merchantId, payment.id) : { payment, order }
       // Without a credential the vendor's answer is unknown: accepted, not done.
       const status = created.payment.next_action === null ? 202 : created.isNew ? 201 : 200
       return { status, body: show(deps, found) }
@@ -58,7 +59,7 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   return route
 }
 
-const show = (deps: GatewayDeps, { payment, order }: FoundPayment): string =>
+const show = (deps: GatewayDeps, { payment, order }: KeptPayment): string =>
   JSON.stringify(viewPayment(deps, payment, order))
 
 /** The query confirms it: the money is known before the vendor's callback comes. */

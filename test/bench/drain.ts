@@ -64,7 +64,7 @@ async function drain(server: string, template: Template, count: number) {
   const db = openDatabase(database.url, patient, () => undefined)
   const points = startPoints()
   await writeBacklog({ db, databaseUrl: database.url, ...database }, template, count)
-  const worker = startChild('drain-worker.ts', {
+  const worker = startChild('worker.ts', {
     databaseUrl: database.url,
     pointsUrl: `http://127.0.0.1:${points.port}`,
   })
@@ -77,6 +77,7 @@ async function drain(server: string, template: Template, count: number) {
     await waitUntilNoneIsDue(db, 'points_grant')
     const paymentsPerSecond = perSecond()
     worker.endInput()
+    await worker.next(z.object({ ready: z.boolean() }))
     const { rss_mb: rssMb } = await worker.next(z.object({ rss_mb: z.number() }))
     await worker.finished()
     await assertDrained(db, count)

@@ -6,6 +6,7 @@ import { benchCallback } from './callback.ts'
 import { benchCreate } from './create.ts'
 import { benchCrypto } from './crypto.ts'
 import { benchDrain } from './drain.ts'
+import { benchReconciliation } from './reconciliation.ts'
 import { VENDORS } from './vendor/table.ts'
 
 // `bun run bench -- --json`: the last line is one object with every figure.
@@ -23,7 +24,9 @@ const { values } = parseArgs({
     requests: { type: 'string', default: '400' },
     /** Callbacks of the backlog that is drained. */
     backlog: { type: 'string', default: '20000' },
-    /** Also drains ten times that many. */
+    /** Lines of the bill that is reconciled. */
+    lines: { type: 'string', default: '1000000' },
+    /** Also drains ten times that many, and reconciles a bill three times as long. */
     full: { type: 'boolean', default: false },
   },
 })
@@ -53,6 +56,13 @@ const benches: Readonly<Record<string, Bench>> = {
   drain: () =>
     benchDrain({
       count: Number(values.backlog),
+      isFull: values.full,
+      now: systemClock.now(),
+      say,
+    }),
+  reconciliation: () =>
+    benchReconciliation({
+      lines: Number(values.lines),
       isFull: values.full,
       now: systemClock.now(),
       say,

@@ -42,8 +42,8 @@ export interface GeneratedBill {
   readonly refundsPath: string
   readonly payments: number
   readonly refunds: number
-  /** How often each kind of discrepancy is to be found. */
-  readonly expected: Readonly<Record<Plant, number>>
+  /** Our number of every payment about which something is to be found, by its kind. */
+  readonly planted: Readonly<Record<Plant, readonly string[]>>
 }
 
 export interface BillOrder {
@@ -68,13 +68,13 @@ const CHUNK_CHARACTERS = 256 * 1024
  */
 export async function generateBill(order: BillOrder): Promise<GeneratedBill> {
   const output = new Output(order.directory)
-  const counts: Record<Plant, number> = emptyCounts()
+  const planted = nothingPlanted()
   const sums = noSums()
   const total = { payments: 0, refunds: 0 }
   await output.bill(billHead(BILL_HEADER))
   for (let index = 0; index < order.lines; index += 1) {
     const position = positionOf(order, index)
-    if (position.plant !== undefined) counts[position.plant] += 1
+    if (position.plant !== undefined) planted[position.plant].push(idOf('p', index))
     for (const row of position.rows) {
       addRow(sums, row)
       await output.bill(rowText(row))
@@ -86,18 +86,18 @@ export async function generateBill(order: BillOrder): Promise<GeneratedBill> {
   }
   await output.bill(summaryText(sums))
   const written = await output.end()
-  return { ...written, ...total, lines: sums.rows, expected: counts }
+  return { ...written, ...total, lines: sums.rows, planted }
 }
 
-const emptyCounts = (): Record<Plant, number> => ({
-  missing_here: 0,
-  missing_there: 0,
-  amount_differs: 0,
-  state_differs: 0,
-  number_differs: 0,
-  fee_differs: 0,
-  duplicate: 0,
-  foreign: 0,
+const nothingPlanted = (): Record<Plant, string[]> => ({
+  missing_here: [],
+  missing_there: [],
+  amount_differs: [],
+  state_differs: [],
+  number_differs: [],
+  fee_differs: [],
+  duplicate: [],
+  foreign: [],
 })
 
 interface Position {

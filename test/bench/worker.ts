@@ -8,8 +8,12 @@ import { watchMemory } from './memory.ts'
 
 // The worker as a process of its own, with the pace that it has in production.
 
-const { databaseUrl, pointsUrl } = readArgument(
-  z.object({ databaseUrl: z.string(), pointsUrl: z.string() }),
+const { databaseUrl, pointsUrl, localHosts } = readArgument(
+  z.object({
+    databaseUrl: z.string(),
+    pointsUrl: z.string(),
+    localHosts: z.array(z.string()).default([]),
+  }),
 )
 
 const SECONDS = 60
@@ -21,7 +25,7 @@ const worker = await startWorker({
   sealKey: testSealKey(),
   pointsUrl,
   publicUrl: 'http://127.0.0.1',
-  localHosts: [new URL(pointsUrl).host],
+  localHosts: [...localHosts, new URL(pointsUrl).host],
   clock: systemClock,
   log: pino({ level: 'warn' }, pino.destination(2)),
   compensationSeconds: SECONDS,
@@ -31,6 +35,7 @@ const worker = await startWorker({
   sweepPattern: '0 * * * * *',
   requireDurable: true,
 })
+answer({ ready: true })
 await Bun.stdin.text()
 answer({ rss_mb: memory.peakMb() })
 await worker.stop()

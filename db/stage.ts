@@ -1,0 +1,31 @@
+import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
+import type { Trx } from './database.ts'
+
+/** For the hashes of a million numbers; the pool that matches bills has three connections. */
+const WORK_MEMORY = '64MB'
+
+/** Lets this transaction compare a million rows without going to disk for each step. */
+export async function allowMemory(trx: Trx): Promise<void> {
+  await sql`SET LOCAL work_mem = ${sql.lit(WORK_MEMORY)}`.execute(trx)
+}
+
+/**
+ * Keeps the rows of a query until the end of the transaction, under a name that later statements may use.
+ *
+ * What several statements need is compared once; and only the filling of a table may use several processors.
+ */
+export async function stage(trx: Trx, name: string, query: RawBuilder<unknown>): Promise<void> {
+  await sql`CREATE TEMPORARY TABLE ${sql.id(name)} ON COMMIT DROP AS ${query}`.execute(trx)
+}
+
+/**
+ * Runs a comparison of two large sets. Until a bill is analysed its lines are guessed to be a handful, and for a
+ * handful the planner goes through the whole bill once for each payment.
+ */
+export async function withoutNestedLoops<T>(trx: Trx, work: () => Promise<T>): Promise<T> {
+  await sql`SET LOCAL enable_nestloop = off`.execute(trx)
+  const result = await work()
+  await sql`SET LOCAL enable_nestloop = on`.execute(trx)
+  return result
+}
