@@ -105,3 +105,11 @@ export const BILL_LIMITS = {
   entriesMax: 16,
   lineBytesMax: 64 * 1024,
 } as const
+
+/** Below this no expansion is a bomb, whatever its ratio. */
+const BOMB_BYTES_MIN = 8 * 1024 * 1024
+
+/** Whether these are more bytes than a bill has: text of bills packs some tenfold. */
+export const isBomb = (bytes: number, rawBytes: number): boolean =>
+  bytes > BILL_LIMITS.expandedBytesMax ||
+  (bytes > BOMB_BYTES_MIN && bytes > rawBytes * BILL_LIMITS.ratioMax)

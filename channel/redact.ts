@@ -37,6 +37,7 @@ const HIDDEN_NAMES = [
   'authorization',
   'api_key',
   'token',
+  'bill_download_url',
 ]
 
 const SHOWN = '[redacted]'

@@ -1,6 +1,7 @@
 import type { Account } from '../account.ts'
 import type { Capabilities, Channel } from '../channel.ts'
 import type { ChannelDeps, Strategy } from '../registry.ts'
+import { billPart, billTimes } from './bill.ts'
 import { createDownloads, fetchKeys } from './call.ts'
 import type { Context } from './call.ts'
 import { acknowledge, readCallback, readReturn } from './callback.ts'
@@ -21,7 +22,7 @@ const capabilities: Capabilities = {
   methods: METHODS,
   close: true,
   refund: true,
-  bill: false,
+  bill: true,
   expiresInSecondsMin: EXPIRES_IN_SECONDS_MIN,
   expiresInSecondsMax: EXPIRES_IN_SECONDS_MAX,
   // Alipay dossier, section 2.5: a code ends after two hours, whatever the order's own deadline.
@@ -52,6 +53,7 @@ function create(account: Account, deps: ChannelDeps): Channel {
     queryPayment: (payment, record) => queryPayment(context, payment, record),
     closePayment: (payment, record) => closePayment(context, payment, record),
     refund: refundPart(context),
+    bill: billPart(context),
     readCallback: (callback) => readCallback(context, callback),
     acknowledge,
     readReturn: (fields) => Promise.resolve(readReturn(context, fields)),
@@ -63,6 +65,7 @@ function create(account: Account, deps: ChannelDeps): Channel {
 export const alipay: Strategy = {
   channelName: 'alipay',
   capabilities,
+  billTimes,
   settingsSchema,
   requiredKeys,
   checkAccount,

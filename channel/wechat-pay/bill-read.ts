@@ -1,9 +1,13 @@
 import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
 import type { Gunzip } from 'node:zlib'
-import { BILL_LIMITS, BillBroken } from '../bill.ts'
+import { BillBroken, isBomb } from '../bill.ts'
 import type { BillFile, BillKind, BillLine } from '../bill.ts'
-import { Cells, SUM_DECIMALS, formatUnits, parseUnits, readHeader, shown } from './bill-cell.ts'
+import { readHeader } from '../bill-column.ts'
+import { TextLines } from '../bill-text.ts'
+import type { TextLine } from '../bill-text.ts'
+import { SUM_DECIMALS, formatUnits, parseUnits, shown } from '../bill-value.ts'
+import { Cells } from './bill-cell.ts'
 import type { BillForm, BillLayout, Owner } from './bill-cell.ts'
 import { transactionForm } from './wire-bill.ts'
 import { fundForm } from './wire-fund.ts'
@@ -13,8 +17,6 @@ const GZIP_MAGIC = [0x1f, 0x8b] as const
 const RAW_PIECE_BYTES = 256 * 1024
 /** Some thousand lines: large enough that the work for each piece is nothing, small enough for memory. */
 const PIECE_BYTES = 512 * 1024
-/** Below this no expansion is a bomb, whatever its ratio. */
-const BOMB_BYTES_MIN = 8 * 1024 * 1024
 
 type Pieces = AsyncIterable<Uint8Array>
 
@@ -59,11 +61,6 @@ async function* unpack(raw: ReturnType<typeof createReadStream>, rawBytes: numbe
 
 export const newGunzip = (): Gunzip => createGunzip({ chunkSize: PIECE_BYTES })
 
-/** Whether these are more bytes than a bill has: text of bills packs some tenfold. */
-export const isBomb = (bytes: number, rawBytes: number): boolean =>
-  bytes > BILL_LIMITS.expandedBytesMax ||
-  (bytes > BOMB_BYTES_MIN && bytes > rawBytes * BILL_LIMITS.ratioMax)
-
 const isGzipError = (error: unknown): error is Error =>
   error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')
 
@@ -74,7 +71,7 @@ export async function* readText(
   owner: Owner,
 ): AsyncGenerator<readonly BillLine[]> {
   const bill = new BillSections(kind === 'fund' ? fundForm : transactionForm, owner)
-  const text = new TextLines((line) => bill.take(line))
+  const text = new TextLines('utf-8', (line) => bill.take(line))
   for await (const piece of pieces) {
     text.push(piece)
     if (bill.hasLines()) yield bill.handOver()
@@ -83,83 +80,6 @@ export async function* readText(
   if (bill.hasLines()) yield bill.handOver()
   bill.end()
 }
-
-/** One line, still within the text around it. */
-interface TextLine {
-  readonly text: string
-  readonly from: number
-  readonly to: number
-  /** 1-based. */
-  readonly number: number
-}
-
-const LF = 0x0a
-const CR = 0x0d
-const BYTE_ORDER_MARK = '\ufeff'
-const UTF8_BYTES_MAX = 3
-const REPLACEMENT = '\ufffd'
-
-/** Cuts bytes into lines. LF is no part of another character in UTF-8, so whole lines are whole characters. */
-class TextLines {
-  readonly #take: (line: TextLine) => void
-  #rest: Uint8Array = new Uint8Array()
-  #number = 0
-
-  constructor(take: (line: TextLine) => void) {
-    this.#take = take
-  }
-
-  push(piece: Uint8Array): void {
-    const end = piece.lastIndexOf(LF) + 1
-    if (end === 0) {
-      this.#rest = Buffer.concat([this.#rest, piece])
-    } else {
-      // The line that began in the piece before, alone, so that the others need not be copied.
-      const first = this.#rest.length === 0 ? 0 : piece.indexOf(LF) + 1
-      if (first > 0) this.#read(Buffer.concat([this.#rest, piece.subarray(0, first)]))
-      this.#read(piece.subarray(first, end))
-      this.#rest = piece.slice(end)
-    }
-    if (this.#rest.length > BILL_LIMITS.lineBytesMax) throw tooLong(this.#number + 1)
-  }
-
-  /** The last line may lack its end. */
-  end(): void {
-    if (this.#rest.length > 0) this.#read(this.#rest)
-  }
-
-  #read(bytes: Uint8Array): void {
-    const text = this.#decode(bytes)
-    for (let from = 0; from < text.length;) {
-      const lf = text.indexOf('\n', from)
-      const end = lf < 0 ? text.length : lf
-      this.#number += 1
-      if (isTooLong(text, from, end)) throw tooLong(this.#number)
-      const to = end > from && text.charCodeAt(end - 1) === CR ? end - 1 : end
-      this.#take({ text, from, to, number: this.#number })
-      from = end + 1
-    }
-  }
-
-  #decode(bytes: Uint8Array): string {
-    try {
-      // Only the very first mark is one; the decoder would drop it from the start of every piece.
-      const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-      return this.#number === 0 && text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text
-    } catch {
-      // The decoder does not say where; the first character that another one has to replace does.
-      const [before = ''] = new TextDecoder().decode(bytes).split(REPLACEMENT, 1)
-      throw new BillBroken('expected UTF-8', this.#number + before.split('\n').length)
-    }
-  }
-}
-
-const isTooLong = (text: string, from: number, to: number): boolean =>
-  (to - from) * UTF8_BYTES_MAX > BILL_LIMITS.lineBytesMax &&
-  Buffer.byteLength(text.slice(from, to)) > BILL_LIMITS.lineBytesMax
-
-const tooLong = (number: number): BillBroken =>
-  new BillBroken(`longer than ${BILL_LIMITS.lineBytesMax} bytes`, number)
 
 /** WeChat Pay dossier, section 6.6: a header, rows, the header of the summary, the summary, and nothing more. */
 class BillSections {

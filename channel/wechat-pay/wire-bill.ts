@@ -2,18 +2,17 @@ import { z } from 'zod'
 import { BillBroken } from '../bill.ts'
 import type { BillKind, BillLine, BillLineKind, BillRequest } from '../bill.ts'
 import { parseJson } from '../json.ts'
+import { findColumn, needColumn } from '../bill-column.ts'
 import {
   SUM_DECIMALS,
   SUM_UNIT,
   SUM_UNITS_PER_FEN,
-  findColumn,
   formatUnits,
-  needColumn,
   parseUnits,
-  readFen,
   readMoment,
   shown,
-} from './bill-cell.ts'
+} from '../bill-value.ts'
+import { readFen } from './bill-cell.ts'
 import type { BillForm, BillLayout, Cells, Owner } from './bill-cell.ts'
 
 const PATHS: Readonly<Record<BillKind, string>> = {

@@ -1,6 +1,8 @@
 import { BillBroken } from '../bill.ts'
 import type { BillLine, BillLineKind } from '../bill.ts'
-import { SUM_UNIT, SUM_UNITS_PER_FEN, needColumn, readFen, readMoment, shown } from './bill-cell.ts'
+import { needColumn } from '../bill-column.ts'
+import { SUM_UNIT, SUM_UNITS_PER_FEN, readMoment, shown } from '../bill-value.ts'
+import { readFen } from './bill-cell.ts'
 import type { BillForm, BillLayout, Cells } from './bill-cell.ts'
 
 /** The fund-flow bill in the vendor's own words (WeChat Pay dossier, section 6.8). */

@@ -2,10 +2,9 @@ import { describe, expect, test } from 'bun:test'
 import { gzipSync } from 'node:zlib'
 import { BILL_LIMITS } from '#channel/bill'
 import { readText } from '#channel/wechat-pay/bill-read'
+import { brokenBy, cutAt } from '../bill-file.ts'
 import {
-  brokenBy,
   bytesOf,
-  cutAt,
   readFile,
   readLines,
   readPieces,

@@ -9,7 +9,8 @@ import type { WechatPayEmulator } from '../../emulator/wechat-pay/emulator.ts'
 import { startWechatPayEmulator } from '../../emulator/wechat-pay/emulator.ts'
 import { keyOf, publicOf } from '../support.ts'
 import type { Built } from '../support.ts'
-import { brokenBy, partOf, readFile } from './bill-support.ts'
+import { brokenBy } from '../bill-file.ts'
+import { partOf, readFile } from './bill-support.ts'
 import {
   apiv3Key,
   appid,

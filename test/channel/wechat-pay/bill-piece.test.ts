@@ -1,17 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { BillKind } from '#channel/bill'
-import { parseUnits } from '#channel/wechat-pay/bill-cell'
-import {
-  brokenBy,
-  bytesOf,
-  cutAt,
-  kindOf,
-  readPieces,
-  sampleOf,
-  textOf,
-  withCell,
-} from './bill-support.ts'
+import { parseUnits } from '#channel/bill-value'
+import { brokenBy, cutAt } from '../bill-file.ts'
+import { bytesOf, kindOf, readPieces, sampleOf, textOf, withCell } from './bill-support.ts'
 
 const all = sampleOf('ALL').lines
 

@@ -1,12 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { BillBroken } from '#channel/bill'
 import type { BillKind, BillLine, BillPart } from '#channel/bill'
 import { readText } from '#channel/wechat-pay/bill-read'
 import { assert } from '#domain/assert'
 import fixture from '../../fixture/wechat-pay/bill.json'
+import { readRaw } from '../bill-file.ts'
 import type { Built } from '../support.ts'
 import { buildChannel, mchid } from './support.ts'
 
@@ -63,18 +60,9 @@ export interface Reading {
   readonly businessDate?: string
 }
 
-/** Reads raw bytes as the worker does: from a file, through the channel. */
-export async function readFile(raw: Uint8Array, how: Reading = {}): Promise<readonly BillLine[]> {
-  const directory = await mkdtemp(join(tmpdir(), 'wechat-bill-'))
-  try {
-    const path = join(directory, 'raw')
-    await Bun.write(path, raw)
-    const file = { path, bytes: raw.length, businessDate, ...how }
-    return (await Array.fromAsync(partOf().read(file, how.kind ?? 'transaction'))).flat()
-  } finally {
-    await rm(directory, { recursive: true })
-  }
-}
+/** Reads raw bytes as the worker does. */
+export const readFile = (raw: Uint8Array, how: Reading = {}): Promise<readonly BillLine[]> =>
+  readRaw(partOf(), raw, { businessDate, ...how })
 
 export const readLines = (
   lines: readonly string[],
@@ -90,22 +78,6 @@ export async function readPieces(
     yield* pieces
   }
   return (await Array.fromAsync(readText(source(), kind, { mchid, businessDate }))).flat()
-}
-
-/** Cuts bytes at these places. */
-export function cutAt(bytes: Uint8Array, places: readonly number[]): readonly Uint8Array[] {
-  const sorted = [0, ...places.toSorted((a, b) => a - b), bytes.length]
-  return sorted.slice(1).map((to, index) => bytes.slice(sorted[index], to))
-}
-
-/** Why a bill is refused; fails when it is not, or for another reason than the bill. */
-export async function brokenBy(reading: Promise<unknown>): Promise<BillBroken> {
-  const found = await reading.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-  if (found instanceof BillBroken) return found
-  throw new Error('expected a broken bill', { cause: found })
 }
 
 const payment = (line: number, day: string, at: string, fen: bigint, fee: string): BillLine => ({
