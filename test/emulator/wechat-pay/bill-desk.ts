@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
+import { plantInto } from '../core/bill-knobs.ts'
+import { BillShelf } from '../core/bill-shelf.ts'
 import type { FaultPanel } from '../core/knobs.ts'
-import { newNonce } from '../core/random.ts'
 import type { ApiRequest } from '../core/server.ts'
 import type { Answer } from './answer.ts'
 import { ok, parameterError, problem } from './answer.ts'
 import type { BillWish, Books } from './bill.ts'
-import { billRows, chinaDate, fundRows, plantInto } from './bill.ts'
+import { billRows, chinaDate, fundRows, rowShape } from './bill.ts'
 import type { BillRow } from './bill-text.ts'
 import { billText, fundText } from './bill-text.ts'
 import type { Knobs } from './knobs.ts'
@@ -20,12 +21,6 @@ export interface BillOnDisk extends BillWish {
   readonly path: string
   /** Of the bytes before packing. */
   readonly sha1: string
-}
-
-interface Link {
-  readonly mchid: string
-  readonly expiresAt: number
-  readonly body: Blob
 }
 
 interface Bill {
@@ -45,20 +40,17 @@ const DAY_MS = 24 * HOUR_MS
 /** Dossier 6.4: bills are there at ten of the next day. */
 const READY_AFTER_MS = 10 * HOUR_MS
 const DAYS_MAX = 92
-/** Dossier 6.3: the shorter of the two lives that are told. */
-const LINK_LIFE_MS = 30_000
 const BOMB_BYTES = 64 * 1024 * 1024
 
 /** Where merchants ask for bills, and what they are given. A bill is made once and stays as it is. */
 export class BillDesk {
   readonly #deps: BillDeskDeps
-  readonly #links = new Map<string, Link>()
-  readonly #frozen = new Map<string, string>()
+  readonly #shelf: BillShelf
   readonly #onDisk = new Map<string, BillOnDisk>()
-  #isReversed = false
 
   constructor(deps: BillDeskDeps) {
     this.#deps = deps
+    this.#shelf = new BillShelf(deps.panel, deps.now)
   }
 
   /** The text of a day's bill as of now, whatever the hour; empty when nothing happened. */
@@ -83,12 +75,7 @@ export class BillDesk {
     if (panel.take('billLate') || !isMade) return statement('STATEMENT_CREATING', '账单生成中')
     const bill = this.#find(kind, { mchid, date })
     if (bill === undefined) return statement('NO_STATEMENT_EXIST', '账单不存在')
-    const token = newNonce(32)
-    this.#links.set(token, {
-      mchid,
-      body: bill.body,
-      expiresAt: now().getTime() + LINK_LIFE_MS,
-    })
+    const token = this.#shelf.newLink(mchid, bill.body)
     return ok({
       hash_type: 'SHA1',
       hash_value: bill.sha1,
@@ -98,17 +85,15 @@ export class BillDesk {
 
   /** Dossier 6.5: the file, unsigned. */
   download(mchid: string, query: URLSearchParams): Answer {
-    const { panel, now } = this.#deps
-    const link = this.#links.get(query.get('token') ?? '')
-    const isExpired = link === undefined || now().getTime() >= link.expiresAt
-    if (isExpired || panel.take('billLinkExpired')) {
+    const link = this.#shelf.follow(query.get('token') ?? '')
+    if (link === undefined) {
       return problem({
         status: 400,
         code: 'INVALID_REQUEST',
         message: '下载地址已失效，请重新申请',
       })
     }
-    if (link.mchid !== mchid) {
+    if (link.owner !== mchid) {
       return problem({ status: 403, code: 'NO_AUTH', message: '无权限下载该账单' })
     }
     return { status: 200, body: '', isSigned: false, file: link.body }
@@ -121,45 +106,26 @@ export class BillDesk {
     if (panel.take('billBomb')) return bomb()
     const onDisk = this.#onDisk.get(keyOf(kind, wish))
     if (onDisk !== undefined) return { sha1: onDisk.sha1, body: Bun.file(onDisk.path) }
-    const text = this.#freeze(kind, wish)
-    if (text === '') return undefined
-    return { sha1: sha1Of(text), body: new Blob([this.#damaged(gzipSync(text))]) }
-  }
-
-  /** Made at the first ask; made anew, with the rows in another order, when it is issued again. */
-  #freeze(kind: BillKind, wish: BillWish): string {
-    const key = keyOf(kind, wish)
-    if (this.#deps.panel.take('billReissued')) {
-      this.#isReversed = !this.#isReversed
-      this.#frozen.delete(key)
-    }
-    const text = this.#frozen.get(key) ?? this.write(kind, wish)
-    this.#frozen.set(key, text)
-    return text
+    const text = this.#shelf.keep(keyOf(kind, wish), () => bytesOf(this.write(kind, wish)))
+    if (text.length === 0) return undefined
+    return { sha1: sha1Of(text), body: new Blob([this.#shelf.damaged(gzipSync(text))]) }
   }
 
   #rows(wish: BillWish): readonly BillRow[] {
     const { books, panel } = this.#deps
-    const rows = plantInto(billRows(books(), wish), panel.get(), wish)
-    return this.#isReversed ? rows.toReversed() : rows
-  }
-
-  #damaged(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    const { panel } = this.#deps
-    if (panel.take('billTruncated')) return bytes.slice(0, Math.floor(bytes.length / 2))
-    if (!panel.take('billCorrupt')) return bytes
-    const damaged = Uint8Array.from(bytes)
-    const at = Math.floor(damaged.length / 2)
-    damaged[at] = (damaged[at] ?? 0) ^ 1
-    return damaged
+    const rows = plantInto(billRows(books(), wish), panel.get(), rowShape(wish))
+    return this.#shelf.inOrder(rows)
   }
 }
+
+const bytesOf = (text: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(text))
 
 const keyOf = (kind: BillKind, { mchid, date }: BillWish): string => `${kind}/${mchid}/${date}`
 
 const midnightAfter = (date: string): number => Date.parse(`${date}T00:00:00+08:00`) + DAY_MS
 
-const sha1Of = (text: string): string => createHash('sha1').update(text).digest('hex')
+const sha1Of = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex')
+
 /** A thousandfold of nothing, with the hash of exactly that. */
 function bomb(): Bill {
   const plain = Buffer.alloc(BOMB_BYTES)

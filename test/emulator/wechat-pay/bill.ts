@@ -1,7 +1,7 @@
+import type { RowShape } from '../core/bill-knobs.ts'
 import { formatChinaTime } from '../core/china-time.ts'
 import type { BillRefund, BillRow, FundRow } from './bill-text.ts'
 import { feeOf } from './bill-text.ts'
-import type { Knobs } from './knobs.ts'
 import type { EmulatedOrder } from './order.ts'
 import { DEFAULT_OPENID, TRADE_TYPES, newTransactionId } from './order.ts'
 import type { EmulatedRefund, RefundStatus } from './refund.ts'
@@ -74,24 +74,15 @@ function refundRow(row: BillRow, refund: EmulatedRefund): BillRow {
   return { ...row, at: createdAt, total: 0, refund: { refundId, outRefundNo, amount, status } }
 }
 
-/** The bill with what the panel plants in it. It stays sound in itself: its sums are of its rows. */
-export function plantInto(rows: readonly BillRow[], knobs: Knobs, wish: BillWish): BillRow[] {
-  const planted = rows
-    .filter((row) => numberOf(row) !== knobs.billMissingLine)
-    .map((row) => withAmount(row, knobs.billWrongAmount[numberOf(row)] ?? 0))
-  const twice = planted.filter((row) => numberOf(row) === knobs.billDuplicateLine)
-  const extra = Object.entries(knobs.billExtraLine).map(([outTradeNo, total]) =>
-    extraRow(wish, outTradeNo, total),
-  )
-  return [...planted, ...twice, ...extra]
-}
-
-const numberOf = ({ refund, outTradeNo }: BillRow): string => refund?.outRefundNo ?? outTradeNo
-
-const withAmount = (row: BillRow, delta: number): BillRow =>
-  row.refund === undefined
-    ? { ...row, total: row.total + delta }
-    : { ...row, refund: { ...row.refund, amount: row.refund.amount + delta } }
+/** How the panel plants something in this bill. */
+export const rowShape = (wish: BillWish): RowShape<BillRow> => ({
+  numberOf: ({ refund, outTradeNo }) => refund?.outRefundNo ?? outTradeNo,
+  withAmount: (row, moreFen) =>
+    row.refund === undefined
+      ? { ...row, total: row.total + moreFen }
+      : { ...row, refund: { ...row.refund, amount: row.refund.amount + moreFen } },
+  extra: (outTradeNo, total) => extraRow(wish, outTradeNo, total),
+})
 
 function extraRow({ mchid, date }: BillWish, outTradeNo: string, total: number): BillRow {
   const at = new Date(`${date}T12:00:00+08:00`)
