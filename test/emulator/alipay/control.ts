@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { formatChinaDateTime } from '../core/china-time.ts'
 import type { ControlActions } from '../core/control.ts'
 import { controlFound, controlMissing } from '../core/control.ts'
+import { BILL_KINDS } from './bill-desk.ts'
 import { FORGERIES } from './forge.ts'
 import type { AlipayHttp } from './http.ts'
 import type { Trade } from './trade.ts'
@@ -25,6 +26,12 @@ const noticeBody = {
 } as const
 
 const forgeBody = z.strictObject({ ...noticeBody, forgery: z.enum(FORGERIES) })
+
+const billBody = z.strictObject({
+  kind: z.enum(BILL_KINDS),
+  sellerId: number,
+  date: z.iso.date(),
+})
 
 /** What the buyer does, and what is sent: beside the actions that all emulators have. */
 export const controlActions = (vendor: AlipayVendor, http: AlipayHttp): ControlActions => ({
@@ -61,6 +68,11 @@ export const controlActions = (vendor: AlipayVendor, http: AlipayHttp): ControlA
   'POST callback': async (body) => {
     const delivery = await vendor.sendNotice(z.strictObject(noticeBody).parse(body))
     return delivery === undefined ? controlMissing() : controlFound(delivery)
+  },
+  /** Takes the panel's plants into account, and no hour of the day. */
+  'POST bill': (body) => {
+    const { kind, ...wish } = billBody.parse(body)
+    return controlFound({ members: vendor.bills.write(kind, wish) })
   },
   'POST rotate-key': async () =>
     controlFound({ publicKeyPem: (await vendor.rotateKey()).publicKeyPem }),

@@ -2,6 +2,9 @@ import type { Campaign } from '../core/delivery-desk.ts'
 import type { Delivery } from '../core/delivery-log.ts'
 import type { Emulator, EmulatorOptions } from '../core/emulator.ts'
 import { newRogueKey } from '../core/rsa.ts'
+import type { BillWish } from './bill.ts'
+import type { Member } from './bill-archive.ts'
+import type { BillKind } from './bill-desk.ts'
 import { controlActions } from './control.ts'
 import type { EmulatedApp } from './gateway-call.ts'
 import type { OrderStringResult } from './http.ts'
@@ -52,6 +55,8 @@ export interface AlipayEmulator extends Emulator<Knobs, KnobsPatch> {
   sendNotice(request: NoticeRequest): Promise<Delivery>
   rotateKey(): Promise<AlipayVendorKeys>
   rotateCertificate(wish?: RotationWish): Promise<AlipayVendorKeys>
+  /** The members of a day's bill as of now, whatever the hour; none when nothing happened. */
+  writeBill(kind: BillKind, wish: BillWish): readonly Member[]
   trade(outTradeNo: string): Trade | undefined
   trades(): readonly Trade[]
 }
@@ -92,6 +97,7 @@ export async function startAlipayEmulator(options: AlipayEmulatorOptions): Promi
     sendNotice: async (request) => existing(await vendor.sendNotice(request), request.outTradeNo),
     rotateKey: () => vendor.rotateKey(),
     rotateCertificate: (wish) => vendor.rotateCertificate(wish),
+    writeBill: (kind, wish) => vendor.bills.write(kind, wish),
     trade: (outTradeNo) => vendor.book.find(outTradeNo),
     trades: () => vendor.book.list(),
   }

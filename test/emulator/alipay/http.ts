@@ -2,6 +2,7 @@ import { newNonce } from '../core/random.ts'
 import type { ApiRequest, VendorAnswer, VendorHttp } from '../core/server.ts'
 import type { Outcome, Problem } from './answer.ts'
 import { problem, problemNode, refused, successNode } from './answer.ts'
+import { DOWNLOAD_PATH } from './bill-desk.ts'
 import { readOffer } from './biz-content.ts'
 import { CASHIER, answerCashier, cashierPage, debugPage } from './cashier.ts'
 import type { Charset } from './charset.ts'
@@ -11,7 +12,7 @@ import { asciiField, splitForm } from './form.ts'
 import type { CallReading, EmulatedApp, GatewayCall } from './gateway-call.ts'
 import { readCall, readOrderString } from './gateway-call.ts'
 import type { Method } from './method.ts'
-import { cancel, close, create, downloadCertificate, precreate, query } from './method.ts'
+import { billUrl, cancel, close, create, downloadCertificate, precreate, query } from './method.ts'
 import { queryRefund, refund } from './refund.ts'
 import type { AlipayVendor } from './vendor.ts'
 
@@ -25,6 +26,7 @@ const METHODS: Readonly<Record<string, Method>> = {
   'alipay.trade.refund': refund,
   'alipay.trade.fastpay.refund.query': queryRefund,
   'alipay.open.app.alipaycert.download': downloadCertificate,
+  'alipay.data.dataservice.bill.downloadurl.query': billUrl,
 }
 
 /** Methods that a browser opens. */
@@ -59,12 +61,17 @@ export class AlipayHttp implements VendorHttp {
     if (request.path.startsWith(CASHIER)) {
       return { response: answerCashier(this.#vendor, request), operation: 'cashier' }
     }
+    if (request.path === DOWNLOAD_PATH) {
+      return { response: this.#vendor.bills.download(request.query), operation: 'bill_file' }
+    }
     const isGateway = request.path === GATEWAY && /^(GET|POST)$/.test(request.method)
     if (!isGateway) return { response: new Response(null, { status: 404 }) }
     const operation = methodOf(request)
     const reading = readCall(this.#vendor.rules(KNOWN), request)
     const product = PAGES[operation]
-    const answer = product === undefined ? await this.#call(reading) : this.#open(product, reading)
+    const host = request.headers.get('host') ?? ''
+    const answer =
+      product === undefined ? await this.#call(reading, host) : this.#open(product, reading)
     return operation === '' ? answer : { ...answer, operation }
   }
 
@@ -96,12 +103,13 @@ export class AlipayHttp implements VendorHttp {
     return { response: cashierPage(this.#vendor, outTradeNo) }
   }
 
-  async #call(reading: CallReading): Promise<VendorAnswer> {
+  async #call(reading: CallReading, host: string): Promise<VendorAnswer> {
     const { panel } = this.#vendor
     if (reading.kind === 'refused') return this.#dress(reading, reading)
     const { call } = reading
     if (panel.take('refusals')) return this.#dress(reading, refused(panel.get().refuseWith))
-    const outcome = METHODS[call.method]?.(this.#vendor, call) ?? refused('isv.invalid-method')
+    const outcome =
+      METHODS[call.method]?.(this.#vendor, call, host) ?? refused('isv.invalid-method')
     if (outcome.kind === 'done') await this.#payAtOnce(call)
     return this.#dress(reading, outcome)
   }

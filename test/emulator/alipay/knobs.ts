@@ -1,10 +1,13 @@
 import { z } from 'zod'
 
+import { billKnobs } from '../core/bill-knobs.ts'
 import { commonKnobs, count, toggle } from '../core/knobs.ts'
+import { ARCHIVE_TRICKS } from './bill-archive.ts'
 
 /** The fault panel: what all vendors have, and what only Alipay has. */
 export const knobsSchema = z.strictObject({
   ...commonKnobs,
+  ...billKnobs,
   /** A notice also tells that an order waits for its buyer (dossier 4.7). */
   noticeOfWaiting: toggle,
   /** A notice also tells that an unpaid order was closed. */
@@ -24,6 +27,10 @@ export const knobsSchema = z.strictObject({
   sellerBalanceShort: count,
   /** The next n refunds are answered 10000 with `fund_change` N, and nothing moves. */
   refundsWithoutChange: count,
+  /** What the archives of new bills try. */
+  billTrick: z.enum(['none', ...ARCHIVE_TRICKS]).default('none'),
+  /** Names in bills are of characters whose second byte is one of ASCII. */
+  billEdgeBytes: toggle,
 })
 
 export type Knobs = z.output<typeof knobsSchema>

@@ -10,8 +10,8 @@ import type { Trade } from './trade.ts'
 import { BUYER } from './trade.ts'
 import { formatYuan } from './yuan.ts'
 
-/** Handles one method that answers in JSON. */
-export type Method = (vendor: AlipayVendor, call: GatewayCall) => Outcome
+/** Handles one method that answers in JSON. The host is the one that was called. */
+export type Method = (vendor: AlipayVendor, call: GatewayCall, host: string) => Outcome
 
 const reference = z.looseObject({
   out_trade_no: z.string().exactOptional(),
@@ -157,4 +157,14 @@ function tradeObject(vendor: AlipayVendor, trade: Trade, options: readonly strin
       fund_bill_list: [{ amount: paid, fund_channel: 'ALIPAYACCOUNT' }],
     }),
   }
+}
+
+const billBody = z.looseObject({ bill_type: z.string(), bill_date: z.string() })
+
+/** Dossier 6.1: where a day's or a month's bill lies. */
+export const billUrl: Method = (vendor, { app, biz }, host) => {
+  const body = billBody.safeParse(biz)
+  if (!body.success) return refused('INVAILID_ARGUMENTS', z.prettifyError(body.error))
+  const { bill_type: kind, bill_date: date } = body.data
+  return vendor.bills.ask(kind, { sellerId: app.sellerId, date }, host)
 }

@@ -4,6 +4,7 @@ import type { EmulatorOptions } from '../core/emulator.ts'
 import { EmulatorCore } from '../core/emulator.ts'
 import { FaultPanel } from '../core/knobs.ts'
 import { newRsaPair } from '../core/rsa.ts'
+import { BillDesk } from './bill-desk.ts'
 import type { SpeakingKey } from './courier.ts'
 import { AlipayCourier } from './courier.ts'
 import type { Forgery } from './forge.ts'
@@ -57,6 +58,7 @@ export class AlipayVendor {
   readonly panel = new FaultPanel(knobsSchema)
   readonly core: EmulatorCore<Knobs, AlipayEvent>
   readonly book: TradeBook
+  readonly bills: BillDesk
   readonly now: () => Date
   readonly #courier: AlipayCourier
   #keys: AlipayVendorKeys
@@ -66,6 +68,8 @@ export class AlipayVendor {
     this.settings = settings
     this.now = settings.options.clock ?? (() => new Date())
     this.book = new TradeBook(this.now)
+    const trades = (): readonly Trade[] => this.book.list()
+    this.bills = new BillDesk({ trades, panel: this.panel, now: this.now })
     this.#keys = settings.keys
     this.#certificates = [settings.keys.certificate]
     const { panel, now } = this
