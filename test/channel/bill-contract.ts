@@ -106,10 +106,13 @@ function sumsOf(lines: readonly BillLine[]): Readonly<Record<string, bigint>> {
 function describeDamage({ part }: ContractBill, sample: BillSample): void {
   const { raw } = sample
 
-  test.each([10, 20, 30, 40, 50, 60, 70, 80, 90])('F111: cut at %p percent is refused', async (per) => {
-    const cut = raw.subarray(0, Math.floor((raw.length * per) / 100))
-    await brokenBy(readRaw(part(), cut, sample))
-  })
+  test.each([10, 20, 30, 40, 50, 60, 70, 80, 90])(
+    'F111: cut at %p percent is refused',
+    async (per) => {
+      const cut = raw.subarray(0, Math.floor((raw.length * per) / 100))
+      await brokenBy(readRaw(part(), cut, sample))
+    },
+  )
 
   test('F112: a flipped bit is found, or changes nothing', async () => {
     for (let at = 0; at < raw.length; at += 3) {

@@ -75,7 +75,7 @@ const TRICKS: Readonly<Record<ArchiveTrick, Trick>> = {
   wrong_crc: marked({ crc: 1 }),
 }
 
-const BOMB_BYTES = 64 * 1024 * 1024
+const BOMB_BYTES = 16 * 1024 * 1024
 
 /** A thousandfold of one comment behind the first member's text, under its name and with its CRC-32. */
 export function bombOf(members: readonly Member[]): Uint8Array<ArrayBuffer> {
