@@ -9,7 +9,7 @@ import { shown } from '../bill-value.ts'
 import { openZip } from '../zip.ts'
 import { Adder, cutRow, expectTotal } from './bill-cell.ts'
 import type { BillForm, DetailLayout, Owner, SummaryLayout, Total } from './bill-cell.ts'
-import { tradeForm } from './wire-bill.ts'
+import { transactionForm } from './wire-bill.ts'
 import { fundForm } from './wire-fund.ts'
 
 /** The first bytes of a zip with members, which no text of a bill begins with. */
@@ -18,7 +18,7 @@ const RAW_PIECE_BYTES = 256 * 1024
 
 type Pieces = AsyncIterable<Uint8Array>
 
-const FORMS: Readonly<Record<BillKind, BillForm>> = { transaction: tradeForm, fund: fundForm }
+const FORMS: Readonly<Record<BillKind, BillForm>> = { transaction: transactionForm, fund: fundForm }
 
 /** Reads a raw bill: the archive that the vendor sends, or the detail unpacked by a person. */
 export async function* readBill(

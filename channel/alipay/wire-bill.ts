@@ -76,14 +76,14 @@ const SUMMARY: readonly SummaryColumn[] = [
   { name: '实收净额(元)', decimals: 2, says: [], isRequired: false },
 ]
 
-export const tradeForm: BillForm = {
+export const transactionForm: BillForm = {
   detailTitle: '#支付宝业务明细查询',
   summaryTitle: '#支付宝业务汇总查询',
-  openDetail: (header, line) => new TradeLayout(header, line),
+  openDetail: (header, line) => new TransactionLayout(header, line),
   openSummary: (header, line) => new SummaryTable(SUMMARY, header, line),
 }
 
-class TradeLayout implements DetailLayout {
+class TransactionLayout implements DetailLayout {
   readonly totals = [
     {
       word: '交易合计',

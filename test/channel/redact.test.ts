@@ -18,6 +18,11 @@ describe('redact', () => {
     ],
     ['{"paySign":"abc"}', '{"paySign":"[redacted]"}'],
     ['a=1&sign=abc%3D&b=2', 'a=1&sign=[redacted]&b=2'],
+    // Whoever has the link of a bill has the bill.
+    [
+      String.raw`{"bill_download_url":"http:\/\/x.cn\/a?b=1\u0026token=2"}`,
+      '{"bill_download_url":"[redacted]"}',
+    ],
     ['{"code":"PARAM_ERROR"}', '{"code":"PARAM_ERROR"}'],
   ])('%s', (text, expected) => {
     expect(redact(text)).toBe(expected)

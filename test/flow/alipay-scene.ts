@@ -57,6 +57,10 @@ interface PaymentColumns {
 export interface SteppedScene extends AlipayScene {
   /** All clocks go forward together: ours and the vendor's. */
   passSeconds(seconds: number): void
+  now(): Date
+  readonly deps: WorkerDeps
+  /** From now on the queues run by themselves, by the moved clock. */
+  startWorker(): Promise<void>
   /** Runs before every call to the vendor from now on. */
   lookBeforeCalls(look: () => Promise<void>): void
   buyPaid(amount?: number): Promise<PaymentId>
@@ -104,6 +108,9 @@ export async function openSteppedScene(databaseUrl: string): Promise<SteppedScen
   return {
     ...scene,
     ...stepsOf(scene, deps),
+    deps,
+    now: clock.now,
+    startWorker: () => worker.start(deps),
     passSeconds(seconds) {
       aheadMs += seconds * 1000
     },

@@ -5,7 +5,7 @@ import { writeZip } from '../../emulator/core/zip.ts'
 import { brokenBy, cutAt } from '../bill-file.ts'
 import {
   MOVEMENTS,
-  TRADES,
+  ROWS,
   accountZip,
   bytesOf,
   encode,
@@ -15,16 +15,16 @@ import {
   read,
   readPieces,
   textOf,
-  tradeZip,
+  transactionZip,
   withCell,
 } from './bill-support.ts'
 
-const trade = linesOf('trade')
+const detail = linesOf('trade')
 const account = linesOf('account')
 const summary = linesOf('trade summary')
 const accountSummary = linesOf('account summary')
 
-const cell = (column: string, value: string, index = 0) => withCell(trade, index, column, value)
+const cell = (column: string, value: string, index = 0) => withCell(detail, index, column, value)
 const inLine = (lines: readonly string[], at: number, from: string, to: string) =>
   lines.with(at, (lines[at] ?? '').replace(from, to))
 
@@ -35,34 +35,34 @@ const DETAILS: readonly Broken[] = [
   ['nothing at all', [], 0, 'ends before its columns'],
   ['a page', ['<html>'], 1, 'expected #支付宝业务明细查询 or its summary, found "<html>"'],
   ['the account bill', account, 1, 'found "#支付宝账务明细查询"'],
-  ['no account', trade.toSpliced(1, 1), 4, 'the line is missing (line 4, 账号)'],
-  ['no period', trade.toSpliced(2, 1), 4, 'the line is missing (line 4, 起始日期)'],
+  ['no account', detail.toSpliced(1, 1), 4, 'the line is missing (line 4, 账号)'],
+  ['no period', detail.toSpliced(2, 1), 4, 'the line is missing (line 4, 起始日期)'],
   [
     'another merchant',
-    inLine(trade, 1, '2088000000000001', '2088000000000009'),
+    inLine(detail, 1, '2088000000000001', '2088000000000009'),
     2,
     'expected merchant',
   ],
-  ['another day', inLine(trade, 2, '01月30日', '01月29日'), 3, '2026年01月29日'],
-  ['two days', inLine(trade, 2, '01月31日', '02月01日'), 3, 'to 2026年02月01日'],
-  ['a column twice', inLine(trade, 4, '门店名称', '门店编号'), 5, 'there twice'],
-  ['one value less', inLine(trade, 5, ',0.00', ''), 6, 'found 24'],
-  ['one value more', trade.with(5, `${trade[5]},x`), 6, 'found 26'],
-  ['a row behind the end', [...trade, trade[5] ?? ''], 13, 'behind the end'],
-  ['an empty line between rows', trade.toSpliced(6, 0, ''), 8, 'behind the end'],
-  ['a comment between rows', trade.toSpliced(6, 0, '#'), 8, 'behind the end'],
+  ['another day', inLine(detail, 2, '01月30日', '01月29日'), 3, '2026年01月29日'],
+  ['two days', inLine(detail, 2, '01月31日', '02月01日'), 3, 'to 2026年02月01日'],
+  ['a column twice', inLine(detail, 4, '门店名称', '门店编号'), 5, 'there twice'],
+  ['one value less', inLine(detail, 5, ',0.00', ''), 6, 'found 24'],
+  ['one value more', detail.with(5, `${detail[5]},x`), 6, 'found 26'],
+  ['a row behind the end', [...detail, detail[5] ?? ''], 13, 'behind the end'],
+  ['an empty line between rows', detail.toSpliced(6, 0, ''), 8, 'behind the end'],
+  ['a comment between rows', detail.toSpliced(6, 0, '#'), 8, 'behind the end'],
   [
     'no total of payments (F121)',
-    trade.toSpliced(9, 1),
+    detail.toSpliced(9, 1),
     11,
     'before its total (line 11, 交易合计)',
   ],
-  ['no total of refunds (F121)', trade.toSpliced(10, 1), 11, '退款合计'],
-  ['a total twice', trade.toSpliced(10, 0, trade[9] ?? ''), 11, 'comes twice'],
-  ['a total without its amount', inLine(trade, 9, '商家实收共0.80元', ''), 10, '交易合计'],
-  ['a missing row', trade.toSpliced(6, 1), 9, 'the lines are 1 rows of 0.50 and 0.00'],
-  ['a row twice', trade.toSpliced(6, 0, trade[6] ?? ''), 11, '3 rows of 1.10'],
-  ['a missing refund', trade.toSpliced(7, 1), 10, '0 rows of 0.00 and 0.00'],
+  ['no total of refunds (F121)', detail.toSpliced(10, 1), 11, '退款合计'],
+  ['a total twice', detail.toSpliced(10, 0, detail[9] ?? ''), 11, 'comes twice'],
+  ['a total without its amount', inLine(detail, 9, '商家实收共0.80元', ''), 10, '交易合计'],
+  ['a missing row', detail.toSpliced(6, 1), 9, 'the lines are 1 rows of 0.50 and 0.00'],
+  ['a row twice', detail.toSpliced(6, 0, detail[6] ?? ''), 11, '3 rows of 1.10'],
+  ['a missing refund', detail.toSpliced(7, 1), 10, '0 rows of 0.00 and 0.00'],
   ['another receipt', cell('商家实收（元）', '0.51'), 10, '2 rows of 0.81'],
   ['another discount', cell('商家优惠（元）', '0.01'), 10, '0.80 and 0.01'],
   ['another refund', cell('商家实收（元）', '-0.21', 2), 11, '1 rows of -0.21'],
@@ -81,7 +81,7 @@ describe('alipay checklist 67: a bill is refused whole', () => {
   test.each(DETAILS)(
     'RC-05, F111, F121, alipay checklist 67: %s',
     async (_name, lines, line, reason) => {
-      const broken = await brokenBy(read(tradeZip(lines)))
+      const broken = await brokenBy(read(transactionZip(lines)))
       expect(broken.message).toContain(reason)
       expect(broken.line).toBe(line)
     },
@@ -102,7 +102,7 @@ describe('alipay checklist 67: a bill is refused whole', () => {
   })
 
   test('the message names line and column, and no more of a value than finds it', async () => {
-    const broken = await brokenBy(read(tradeZip(cell('服务费（元）', '9'.repeat(5000)))))
+    const broken = await brokenBy(read(transactionZip(cell('服务费（元）', '9'.repeat(5000)))))
     expect(broken.column).toBe('服务费(元)')
     expect(broken.message).toEndWith('(line 6, 服务费(元))')
     expect(broken.message.length).toBeLessThan(200)
@@ -135,12 +135,12 @@ describe('the summary and the lines', () => {
     ['a layout without the payments', inLine(summary, 4, '交易订单总笔数', 'x'), '交易订单总笔数'],
     ['another day', inLine(summary, 2, '01月30日', '01月29日'), '起始日期'],
   ])('RC-08, alipay checklist 67: %s is refused', async (_name, lines, reason) => {
-    expect((await brokenBy(read(tradeZip(trade, lines)))).message).toContain(reason)
+    expect((await brokenBy(read(transactionZip(detail, lines)))).message).toContain(reason)
   })
 
   test('refunds may be taken off or not: the dossier does not know', async () => {
     const gross = both('0.60,0.60', '0.80,0.80')
-    expect(await read(tradeZip(trade, gross))).toEqual([...TRADES])
+    expect(await read(transactionZip(detail, gross))).toEqual([...ROWS])
   })
 
   test.each([
@@ -168,12 +168,12 @@ describe('the summary and the lines', () => {
 
 describe('the archive', () => {
   const members = [
-    { name: nameOf('trade'), text: textOf(trade) },
+    { name: nameOf('trade'), text: textOf(detail) },
     { name: nameOf('trade summary'), text: textOf(summary) },
   ]
 
   test.each(ARCHIVE_TRICKS)('F116: %s is refused', async (trick) => {
-    expect(await read(archiveOf(members))).toEqual([...TRADES])
+    expect(await read(archiveOf(members))).toEqual([...ROWS])
     expect((await brokenBy(read(archiveOf(members, trick)))).message).toMatch(/^zip: /)
   })
 
@@ -183,8 +183,8 @@ describe('the archive', () => {
   })
 
   test.each([
-    ['more bytes behind it', Buffer.concat([tradeZip(), Buffer.from('more')])],
-    ['all but one byte', tradeZip().subarray(0, -1)],
+    ['more bytes behind it', Buffer.concat([transactionZip(), Buffer.from('more')])],
+    ['all but one byte', transactionZip().subarray(0, -1)],
     ['no member', writeZip([])],
     ['a folder', writeZip([{ name: encode('账单/'), content: new Uint8Array() }])],
     [
@@ -195,7 +195,10 @@ describe('the archive', () => {
         { name: encode('x'), content: encode('x') },
       ]),
     ],
-    ['an archive in an archive (F115)', writeZip([{ name: encode('x'), content: tradeZip() }])],
+    [
+      'an archive in an archive (F115)',
+      writeZip([{ name: encode('x'), content: transactionZip() }]),
+    ],
   ])('F111, F116: %s is refused', async (_name, raw) => {
     await brokenBy(read(raw))
   })

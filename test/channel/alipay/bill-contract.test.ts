@@ -2,7 +2,7 @@ import { writeZip } from '../../emulator/core/zip.ts'
 import { describeBills } from '../bill-contract.ts'
 import {
   MOVEMENTS,
-  TRADES,
+  ROWS,
   accountZip,
   businessDate,
   bytesOf,
@@ -10,7 +10,7 @@ import {
   linesOf,
   partOf,
   readPieces,
-  tradeZip,
+  transactionZip,
 } from './bill-support.ts'
 
 const detail = entryOf('trade')
@@ -24,8 +24,8 @@ describeBills({
       name: 'the trade bill',
       kind: 'transaction',
       businessDate,
-      raw: tradeZip(),
-      lines: TRADES,
+      raw: transactionZip(),
+      lines: ROWS,
     },
     { name: 'the account bill', kind: 'fund', businessDate, raw: accountZip(), lines: MOVEMENTS },
   ],

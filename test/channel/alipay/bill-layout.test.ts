@@ -5,7 +5,7 @@ import type { ZipEntry } from '../../emulator/core/zip.ts'
 import { brokenBy } from '../bill-file.ts'
 import {
   MOVEMENTS,
-  TRADES,
+  ROWS,
   accountZip,
   bytesOf,
   encode,
@@ -14,14 +14,14 @@ import {
   nameOf,
   read,
   textOf,
-  tradeZip,
+  transactionZip,
   withCell,
 } from './bill-support.ts'
 
-const trade = linesOf('trade')
+const detail = linesOf('trade')
 const account = linesOf('account')
 const summary = linesOf('trade summary')
-const header = (trade[4] ?? '').split(',')
+const header = (detail[4] ?? '').split(',')
 
 const summaryEntry = entryOf('trade summary')
 const withDetail = (detail: ZipEntry): Uint8Array => writeZip([detail, summaryEntry])
@@ -29,8 +29,8 @@ const withDetail = (detail: ZipEntry): Uint8Array => writeZip([detail, summaryEn
 describe('the sample of the dossier, whose figures are invented', () => {
   test('alipay checklist 66: gives 2 payments of 0.80 and 1 refund of 0.20, and its totals agree', async () => {
     expect(header).toHaveLength(25)
-    const lines = await read(tradeZip())
-    expect(lines).toEqual([...TRADES])
+    const lines = await read(transactionZip())
+    expect(lines).toEqual([...ROWS])
     const sum = (kind: string): bigint =>
       lines.filter((line) => line.kind === kind).reduce((all, line) => all + line.amountMinor, 0n)
     expect([sum('payment'), sum('refund')]).toEqual([80n, 20n])
@@ -38,7 +38,7 @@ describe('the sample of the dossier, whose figures are invented', () => {
 
   test('is in GBK what the vendor’s own files begin with', () => {
     const hex = (text: string): string => Buffer.from(encode(text)).toString('hex')
-    expect(hex(trade[0] ?? '')).toBe(fixture.bytes.tradeTitle)
+    expect(hex(detail[0] ?? '')).toBe(fixture.bytes.tradeTitle)
     expect(hex(account[0] ?? '')).toBe(fixture.bytes.accountTitle)
     expect(hex(header[12] ?? '')).toBe(fixture.bytes.receiptHeader)
   })
@@ -75,7 +75,7 @@ describe('alipay checklist 63: members are chosen by their first line', () => {
       withDetail({ ...entryOf('trade'), name: encode('昞.csv') }),
     ],
   ])('alipay checklist 63: %s', async (_name, raw) => {
-    expect(await read(raw)).toEqual([...TRADES])
+    expect(await read(raw)).toEqual([...ROWS])
   })
 
   test('RC-08: the summary is no detail, whatever it is called', async () => {
@@ -85,7 +85,7 @@ describe('alipay checklist 63: members are chosen by their first line', () => {
   })
 
   test('RC-07: every detail of an archive is read, and the summary is of all', async () => {
-    const more = trade.map((line) => line.replaceAll('T20260130', 'T20260131'))
+    const more = detail.map((line) => line.replaceAll('T20260130', 'T20260131'))
     const last = summary.length - 1
     const doubled = (line: string | undefined): string =>
       (line ?? '').replace('2,1,0.60,0.60', '4,2,1.20,1.20').replace(/0\.60$/, '1.20')
@@ -110,22 +110,22 @@ describe('alipay checklist 64: the same rows', () => {
     withDetail({ ...entryOf('trade'), content: text })
 
   test.each([
-    ['in GBK with CRLF', encode(textOf(trade), 'gbk')],
-    ['in GB18030 with LF', encode(textOf(trade, '\n'))],
-    ['in UTF-8 with a mark', encode(textOf(trade), 'utf-8')],
-    ['in UTF-8 with a mark and LF', encode(textOf(trade, '\n'), 'utf-8')],
-    ['without the last line end', encode(textOf(trade).trimEnd())],
-    ['with empty lines at the end', encode(`${textOf(trade)}\r\n\r\n`)],
-    ['with commas behind its comments', encode(textOf(trade.map(padded)))],
-    ['without any tab', encode(textOf(trade).replaceAll('\t', ''))],
-    ['with tabs and blanks around every value', encode(textOf(trade.map(blanked)))],
-    ['with a character of four bytes', encode(textOf(withCell(trade, 0, '商品名称', '🍵𠮷')))],
+    ['in GBK with CRLF', encode(textOf(detail), 'gbk')],
+    ['in GB18030 with LF', encode(textOf(detail, '\n'))],
+    ['in UTF-8 with a mark', encode(textOf(detail), 'utf-8')],
+    ['in UTF-8 with a mark and LF', encode(textOf(detail, '\n'), 'utf-8')],
+    ['without the last line end', encode(textOf(detail).trimEnd())],
+    ['with empty lines at the end', encode(`${textOf(detail)}\r\n\r\n`)],
+    ['with commas behind its comments', encode(textOf(detail.map(padded)))],
+    ['without any tab', encode(textOf(detail).replaceAll('\t', ''))],
+    ['with tabs and blanks around every value', encode(textOf(detail.map(blanked)))],
+    ['with a character of four bytes', encode(textOf(withCell(detail, 0, '商品名称', '🍵𠮷')))],
   ])('RC-03, F113, alipay checklist 64: %s', async (_name, text) => {
-    expect(await read(content(text))).toEqual([...TRADES])
+    expect(await read(content(text))).toEqual([...ROWS])
   })
 
   test('alipay checklist 64: UTF-8 without a mark is not guessed', async () => {
-    const broken = await brokenBy(read(content(Buffer.from(textOf(trade)))))
+    const broken = await brokenBy(read(content(Buffer.from(textOf(detail)))))
     expect(broken.line).toBe(1)
   })
 
@@ -133,14 +133,14 @@ describe('alipay checklist 64: the same rows', () => {
     ['half a character', Buffer.from([0x81])],
     ['a byte that is none', Buffer.from([0xff])],
   ])('F113: %s is no GB18030, and the line is named', async (_name, odd) => {
-    const text = Buffer.from(encode(textOf(trade)))
+    const text = Buffer.from(encode(textOf(detail)))
     const at = text.indexOf(Buffer.from('RF2026'))
     const broken = Buffer.concat([text.subarray(0, at), odd, Buffer.from(','), text.subarray(at)])
     expect((await brokenBy(read(content(broken)))).message).toBe('expected GB18030 (line 8)')
   })
 
   test('when a person unpacked the detail before the upload', async () => {
-    expect(await read(bytesOf(trade))).toEqual([...TRADES])
+    expect(await read(bytesOf(detail))).toEqual([...ROWS])
     expect(await read(bytesOf(account), { kind: 'fund' })).toEqual([...MOVEMENTS])
   })
 })
@@ -156,11 +156,11 @@ const blanked = (line: string): string =>
 
 describe('alipay checklist 65: columns', () => {
   test('RC-05, F121, alipay checklist 65: are found in any order, and unknown ones are ignored', async () => {
-    const turned = trade.map((line, index) => {
+    const turned = detail.map((line, index) => {
       if (line.startsWith('#')) return line
       return [...line.split(',').toReversed(), index === 4 ? '商户PID' : '2088'].join(',')
     })
-    expect(await read(tradeZip(turned))).toEqual([...TRADES])
+    expect(await read(transactionZip(turned))).toEqual([...ROWS])
   })
 
   test('RC-05: of the newer account bill are read the same', async () => {
@@ -178,8 +178,8 @@ describe('alipay checklist 65: columns', () => {
   })
 
   test('have brackets of either width', async () => {
-    const narrow = trade.with(4, header.join(',').replaceAll('（', '(').replaceAll('）', ')'))
-    expect(await read(tradeZip(narrow))).toEqual([...TRADES])
+    const narrow = detail.with(4, header.join(',').replaceAll('（', '(').replaceAll('）', ')'))
+    expect(await read(transactionZip(narrow))).toEqual([...ROWS])
   })
 
   test.each([
@@ -193,8 +193,8 @@ describe('alipay checklist 65: columns', () => {
     '退款批次号/请求号',
     '服务费（元）',
   ])('alipay checklist 65: without %s nothing is read', async (name) => {
-    const renamed = trade.with(4, header.map((one) => (one === name ? 'x' : one)).join(','))
-    const broken = await brokenBy(read(tradeZip(renamed)))
+    const renamed = detail.with(4, header.map((one) => (one === name ? 'x' : one)).join(','))
+    const broken = await brokenBy(read(transactionZip(renamed)))
     expect(broken.message).toStartWith('the column is missing')
     expect(broken.line).toBe(5)
   })
@@ -230,7 +230,7 @@ describe('RC-06, F113: whatever stands in a product name', () => {
     ['a word of the summary', '合计'],
     ['a backslash', '茶\\绿'],
   ])('RC-06: %s', async (_name, text) => {
-    expect(await read(tradeZip(withCell(trade, 0, '商品名称', text)))).toEqual([...TRADES])
+    expect(await read(transactionZip(withCell(detail, 0, '商品名称', text)))).toEqual([...ROWS])
   })
 
   test.each([
@@ -238,7 +238,7 @@ describe('RC-06, F113: whatever stands in a product name', () => {
     ['a quote that never ends, and a comma', '"茶,绿'],
     ['a line end', '茶\n绿'],
   ])('RC-06: %s is refused, not guessed', async (_name, text) => {
-    const broken = await brokenBy(read(tradeZip(withCell(trade, 0, '商品名称', text))))
+    const broken = await brokenBy(read(transactionZip(withCell(detail, 0, '商品名称', text))))
     expect(broken.message).toMatch(/^expected 25 values, found (26|4) \(line 6\)$/)
   })
 })

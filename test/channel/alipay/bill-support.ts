@@ -44,7 +44,7 @@ export const entryOf = (table: Table, lines: readonly string[] = linesOf(table))
 })
 
 /** A trade bill's archive with these tables in place of the sample's. */
-export const tradeZip = (
+export const transactionZip = (
   detail: readonly string[] = linesOf('trade'),
   summary: readonly string[] = linesOf('trade summary'),
 ): Uint8Array => writeZip([entryOf('trade', detail), entryOf('trade summary', summary)])
@@ -114,7 +114,7 @@ const SECOND = {
 const REFUNDED = { kind: 'refund', amountMinor: 20n, at: `${businessDate}T15:30:00+08:00` } as const
 
 /** The rows of the dossier's sample. */
-export const TRADES: readonly BillLine[] = [
+export const ROWS: readonly BillLine[] = [
   line(6, { stateText: '交易', fee: '0.00' }),
   line(7, { ...SECOND, stateText: '交易', fee: '0.00' }),
   line(8, { ...REFUNDED, stateText: '退款', fee: '0.00', refundNumber: 'RF20260130_01' }),

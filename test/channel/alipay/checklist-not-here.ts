@@ -10,7 +10,4 @@ export const CHECKLIST_NOT_HERE: Readonly<Record<number, string>> = {
   71: 'No test here speaks to the sandbox; its 20000 and time-outs are line 22.',
 }
 
-/** Bills: lines 62 to 69, built later. */
-export const CHECKLIST_LATER = { from: 62, to: 69 } as const
-
 export const CHECKLIST_LINES = 71

@@ -111,7 +111,8 @@ test('there is no bill before nine, nor of an unknown type', async () => {
 test('a month has the rows of all its days', async () => {
   now = new Date('2026-04-03T09:00:00+08:00')
   expect(await subCodeOf(ask('trade', '2026-03'))).toBe('10000')
-  const [{ text = '' } = {}] = merchant.emulator.writeBill('trade', { ...wish, date: '2026-03' })
+  const [detail] = merchant.emulator.writeBill('trade', { ...wish, date: '2026-03' })
+  const text = detail?.text ?? ''
   expect(text).toContain('[2026年03月01日 00:00:00]   终止日期：[2026年04月01日 00:00:00]')
   expect(text).toContain('#交易合计：1笔')
 })
