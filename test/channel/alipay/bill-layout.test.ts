@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fixture from '../../fixture/alipay/bill.json'
 import { writeZip } from '../../emulator/core/zip.ts'
 import type { ZipEntry } from '../../emulator/core/zip.ts'
-import { brokenBy } from '../bill-file.ts'
+import { brokenBy, cutAt } from '../bill-file.ts'
 import {
   MOVEMENTS,
   ROWS,
@@ -13,6 +13,7 @@ import {
   linesOf,
   nameOf,
   read,
+  readPieces,
   textOf,
   transactionZip,
   withCell,
@@ -122,6 +123,15 @@ describe('alipay checklist 64: the same rows', () => {
     ['with a character of four bytes', encode(textOf(withCell(detail, 0, '商品名称', '🍵𠮷')))],
   ])('RC-03, F113, alipay checklist 64: %s', async (_name, text) => {
     expect(await read(content(text))).toEqual([...ROWS])
+  })
+
+  test('F113, RC-03: UTF-8 with a mark is cut anywhere', async () => {
+    const text = encode(textOf(detail), 'utf-8')
+    for (let place = 1; place < text.length; place += 7) {
+      expect(await readPieces(cutAt(text, [place, place + 300]))).toEqual([...ROWS])
+    }
+    const single = [...text].map((byte) => Uint8Array.of(byte))
+    expect(await readPieces(single)).toEqual([...ROWS])
   })
 
   test('alipay checklist 64: UTF-8 without a mark is not guessed', async () => {

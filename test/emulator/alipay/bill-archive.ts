@@ -64,7 +64,10 @@ const TRICKS: Readonly<Record<ArchiveTrick, Trick>> = {
   drive_path: named((name) => `C:${name}`),
   symbolic_link: marked({ mode: LINK_MODE }),
   encrypted: marked({ flags: ENCRYPTED_FLAG }),
-  overlapping: (entries) => [...entries, ...entries.map((entry) => ({ ...entry, isAlias: true }))],
+  overlapping: (entries) => [
+    ...entries,
+    ...entries.slice(0, 1).map((entry) => ({ ...entry, isAlias: true })),
+  ],
   many_members: (entries) => [
     ...entries,
     ...Array.from({ length: MANY }, (_, index) => ({
