@@ -16,6 +16,7 @@ import {
   nameOf,
   read,
   readPieces,
+  renamed,
   textOf,
   transactionZip,
   withCell,
@@ -163,7 +164,7 @@ describe('the summary and the lines', () => {
     const without = writeZip([entryOf('trade')])
     expect((await brokenBy(read(without))).message).toBe('expected a summary, found none')
     const entry = entryOf('trade summary')
-    const two = writeZip([entryOf('trade'), entry, entry])
+    const two = writeZip([entryOf('trade'), entry, renamed(entry, '2.csv')])
     expect((await brokenBy(read(two))).message).toContain('a second summary')
   })
 })
@@ -226,7 +227,8 @@ describe('the archive', () => {
     const noise = Buffer.alloc(6 * 1024 * 1024, '#\r\n')
     const entry = entryOf('trade')
     const content = Buffer.concat([entry.content, noise])
-    const bomb = writeZip([{ ...entry, content }, { ...entry, content }, entryOf('trade summary')])
+    const large = { ...entry, content }
+    const bomb = writeZip([large, renamed(large, '2.csv'), entryOf('trade summary')])
     expect(bomb.length * BILL_LIMITS.ratioMax).toBeLessThan(2 * content.length)
     expect((await brokenBy(read(bomb))).message).toContain('expand like a bomb')
   })

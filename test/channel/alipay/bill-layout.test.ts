@@ -14,6 +14,7 @@ import {
   nameOf,
   read,
   readPieces,
+  renamed,
   textOf,
   transactionZip,
   withCell,
@@ -93,7 +94,8 @@ describe('alipay checklist 63: members are chosen by their first line', () => {
     const both = summary
       .with(last, doubled(summary[last]))
       .with(last - 1, doubled(summary[last - 1]))
-    const raw = writeZip([entryOf('trade'), entryOf('trade', more), entryOf('trade summary', both)])
+    const second = renamed(entryOf('trade', more), '2.csv')
+    const raw = writeZip([entryOf('trade'), second, entryOf('trade summary', both)])
     const lines = await read(raw)
     expect(lines).toHaveLength(6)
     expect(new Set(lines.map(({ line }) => line)).size).toBe(6)

@@ -43,6 +43,12 @@ export const entryOf = (table: Table, lines: readonly string[] = linesOf(table))
   content: bytesOf(lines),
 })
 
+/** The same member under a name of its own, where an archive has two of a kind. */
+export const renamed = (entry: ZipEntry, name: string): ZipEntry => ({
+  ...entry,
+  name: encode(name),
+})
+
 /** A trade bill's archive with these tables in place of the sample's. */
 export const transactionZip = (
   detail: readonly string[] = linesOf('trade'),

@@ -66,7 +66,11 @@ const TRICKS: Readonly<Record<ArchiveTrick, Trick>> = {
   encrypted: marked({ flags: ENCRYPTED_FLAG }),
   overlapping: (entries) => [
     ...entries,
-    ...entries.slice(0, 1).map((entry) => ({ ...entry, isAlias: true })),
+    ...entries.slice(0, 1).map((entry) => ({
+      ...entry,
+      name: Buffer.from('2.csv'),
+      isAlias: true,
+    })),
   ],
   many_members: (entries) => [
     ...entries,
