@@ -1,10 +1,12 @@
 import { crc32 } from 'node:zlib'
-import { openPromise } from 'yauzl'
+import { fromBufferPromise, openPromise } from 'yauzl'
 import type { Entry, ZipFile } from 'yauzl'
 import { BILL_LIMITS, BillBroken, isBomb } from './bill.ts'
 
-/** One file inside an archive. It has no name here: what an archive calls its files is never a path. */
+/** One file inside an archive. */
 export interface ZipMember {
+  /** What the archive calls it: by this it is known, where a vendor's archive has several. Never a path. */
+  readonly name: string
   /**
    * Its plain bytes. Throws `BillBroken` when they are not what the archive promises: the library compares
    * sizes, and the CRC-32 is compared here.
@@ -12,20 +14,26 @@ export interface ZipMember {
   pieces(): AsyncIterable<Uint8Array>
 }
 
-/** An archive on this machine's disk. */
+/** An archive, on this machine's disk or in its memory. */
 export interface ZipArchive extends AsyncDisposable {
   readonly members: readonly ZipMember[]
 }
 
 /** Opens a bill's archive. Throws `BillBroken` for one that no vendor sends (reliability notes, F115 and F116). */
-export async function openZip(path: string, rawBytes: number): Promise<ZipArchive> {
-  // Names are bytes in the vendor's charset: decoded here, to be judged and then forgotten.
-  const zip = await openPromise(path, { autoClose: false, decodeStrings: false }).catch(asBroken)
+export async function openZip(source: string | Buffer, rawBytes: number): Promise<ZipArchive> {
+  // Names are bytes in the vendor's charset: decoded here, to be judged before anybody sees them.
+  const options = { autoClose: false, decodeStrings: false }
+  const opening =
+    typeof source === 'string' ? openPromise(source, options) : fromBufferPromise(source, options)
+  const zip = await opening.catch(asBroken)
   try {
     const entries = await listEntries(zip)
     const budget = new Budget(rawBytes)
     return {
-      members: entries.map((entry) => ({ pieces: () => piecesOf(zip, entry, budget) })),
+      members: entries.map((entry) => ({
+        name: nameOf(entry),
+        pieces: () => piecesOf(zip, entry, budget),
+      })),
       [Symbol.asyncDispose]: () => Promise.resolve(zip.close()),
     }
   } catch (error) {
@@ -94,10 +102,15 @@ function expectPlain(entry: Entry): void {
   if (entry.isEncrypted()) throw new BillBroken('zip: a member is encrypted')
   const mode = entry.externalFileAttributes >>> UNIX_MODE_SHIFT
   if ((mode & FILE_TYPE) === SYMBOLIC_LINK) throw new BillBroken('zip: a member is a link')
-  // The second byte of some characters of GBK is a backslash, so text is judged and not bytes.
-  const charset = (entry.generalPurposeBitFlag & UTF8_FLAG) === 0 ? 'gb18030' : 'utf-8'
-  const name = new TextDecoder(charset).decode(entry.fileNameRaw)
-  if (/[/\\\0]|^[A-Za-z]:|^\.{0,2}$/.test(name)) throw new BillBroken('zip: a member has a path')
+  if (/[/\\\0]|^[A-Za-z]:|^\.{0,2}$/.test(nameOf(entry))) {
+    throw new BillBroken('zip: a member has a path')
+  }
+}
+
+/** The second byte of some characters of GBK is a backslash, so text is judged and not bytes. */
+function nameOf({ fileNameRaw, generalPurposeBitFlag }: Entry): string {
+  const charset = (generalPurposeBitFlag & UTF8_FLAG) === 0 ? 'gb18030' : 'utf-8'
+  return new TextDecoder(charset).decode(fileNameRaw)
 }
 
 /** Members that share bytes are how a small archive becomes a large one. */

@@ -1,7 +1,7 @@
 import { utf8 } from '../crypto.ts'
 import { encodeForm } from '../form.ts'
 import { sendHttp } from '../http.ts'
-import type { Answered, RecordExchange } from '../http.ts'
+import type { Answered, HttpRequest, RecordExchange } from '../http.ts'
 import type { ChannelDeps } from '../registry.ts'
 import type { Keyring } from './key.ts'
 import { hostOf } from './settings.ts'
@@ -18,8 +18,10 @@ export interface Context {
 }
 
 export interface VendorCall {
-  readonly kind: 'create' | 'query' | 'refund' | 'refund_query'
+  readonly kind: 'create' | 'query' | 'refund' | 'refund_query' | 'bill'
   readonly path: string
+  /** The gateway, unless the vendor has another host for it. */
+  readonly host?: string
   /** Without the signature. */
   readonly fields: Fields
 }
@@ -54,26 +56,35 @@ export async function callVendor(
     timeoutMs,
     responseBytesMax: RESPONSE_BYTES_MAX,
   }
-  const signed = await signFields(await context.keyring.signer(), call.fields)
-  const outcome = await sendHttp(options, {
-    kind: call.kind,
-    method: 'POST',
-    url: hostOf(context.settings) + call.path,
-    headers: {
-      'content-type': 'application/x-www-form-urlencoded;charset=UTF-8',
-      'user-agent': USER_AGENT,
-    },
-    body: Uint8Array.from(utf8(encodeForm(Object.entries(signed)))),
-  })
+  const outcome = await sendHttp(options, await writeCall(context, call))
   return outcome.kind === 'answered'
     ? believe(context, call, outcome)
     : { kind: 'unknown', cause: outcome.cause }
 }
 
-async function believe(
+/** The signed form, as it is sent. */
+export async function writeCall(
+  { keyring, settings }: Context,
+  { kind, host = hostOf(settings), path, fields }: VendorCall,
+): Promise<HttpRequest> {
+  const signed = await signFields(await keyring.signer(), fields)
+  return {
+    kind,
+    method: 'POST',
+    url: host + path,
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded;charset=UTF-8',
+      'user-agent': USER_AGENT,
+    },
+    body: Uint8Array.from(utf8(encodeForm(Object.entries(signed)))),
+  }
+}
+
+/** What an answer says, if the vendor signed it and it is an answer to this call. */
+export async function believe(
   { keyring }: Context,
   call: VendorCall,
-  { status, body }: Answered,
+  { status, body }: Pick<Answered, 'status' | 'body'>,
 ): Promise<VendorAnswer> {
   if (status !== 200) return { kind: 'unknown', cause: `status ${status}` }
   const fields = parseAnswer(body)

@@ -1,6 +1,7 @@
 import type { Account } from '../account.ts'
 import type { Capabilities, Channel } from '../channel.ts'
 import type { ChannelDeps, Strategy } from '../registry.ts'
+import { billPart, billTimes } from './bill.ts'
 import type { Context } from './call.ts'
 import { acknowledge, readCallback, readReturn } from './callback.ts'
 import { createKeyring } from './key.ts'
@@ -19,7 +20,7 @@ const capabilities: Capabilities = {
   // No close exists: payTimeout, a margin and a query are the proof (payment rules, section 3).
   close: false,
   refund: true,
-  bill: false,
+  bill: true,
   expiresInSecondsMin: EXPIRES_IN_SECONDS_MIN,
   expiresInSecondsMax: EXPIRES_IN_SECONDS_MAX,
   // A form, a tn and a code live as long as the payment: each holds its txnTime and is made once.
@@ -49,6 +50,7 @@ function create(account: Account, deps: ChannelDeps): Channel {
     createPayment: (prepared, record) => createPayment(context, prepared, record),
     queryPayment: (payment, record) => queryPayment(context, payment, record),
     refund: refundPart(context),
+    bill: billPart(context),
     readCallback: (callback) => readCallback(keyring, callback),
     readReturn: (fields) => readReturn(keyring, fields),
     acknowledge,
@@ -59,6 +61,7 @@ function create(account: Account, deps: ChannelDeps): Channel {
 export const unionpay: Strategy = {
   channelName: 'unionpay',
   capabilities,
+  billTimes,
   settingsSchema,
   requiredKeys,
   checkAccount,

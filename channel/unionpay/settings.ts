@@ -13,6 +13,10 @@ const HOSTS = {
   live: 'https://gateway.95516.com',
   test: 'https://gateway.test.95516.com',
 } as const
+const FILE_HOSTS = {
+  live: 'https://filedownload.95516.com',
+  test: 'https://filedownload.test.95516.com',
+} as const
 
 /** UnionPay dossier, section 1.2: `certId`, a decimal number. */
 const CERT_ID = /^[1-9]\d{0,127}$/
@@ -26,12 +30,17 @@ export const settingsSchema = z.strictObject({
    */
   environment: z.enum(['live', 'test']).default('live'),
   base_url: originLike(HOSTS.live).optional(),
+  /** Where bills are asked for: a host of its own. */
+  file_url: originLike(FILE_HOSTS.live).optional(),
 })
 
 export type Settings = z.infer<typeof settingsSchema>
 
 export const hostOf = (settings: Settings): string =>
   settings.base_url ?? HOSTS[settings.environment]
+
+export const fileHostOf = (settings: Settings): string =>
+  settings.file_url ?? FILE_HOSTS[settings.environment]
 
 export const requiredKeys: readonly KeyPurpose[] = ['merchant_private', 'vendor_root']
 

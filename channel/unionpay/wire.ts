@@ -100,6 +100,11 @@ const currencyOf = (code: string): string => (code === CNY_NUMERIC ? 'CNY' : cod
 
 const codes = (list: string): readonly string[] => list.split(' ')
 
+/** UnionPay dossier, section 2.6, state R: faults of the request, after which nothing happened. */
+const REQUEST_FAULTS = codes('10 11 13 14 15 31 32 43 92 93 94 95 96')
+
+export const isRequestFault = (code: string): boolean => REQUEST_FAULTS.includes(code)
+
 /**
  * UnionPay dossier, section 2.6: what a result code says about a payment's money.
  *
@@ -110,8 +115,7 @@ const codes = (list: string): readonly string[] => list.split(' ')
 const STATES: readonly (readonly [VendorState, readonly string[]])[] = [
   ['success', codes('00 A6')],
   ['money_moved', codes('42 74 75')],
-  // Faults of the request: nothing happened.
-  ['failed', codes('10 11 13 14 15 31 32 43 92 93 94 95 96')],
+  ['failed', REQUEST_FAULTS],
   ['failed', codes('01 02 30 33 38 39 40 41 44 47 48')],
   ['failed', codes('60 61 62 63 64 65 66 67 68 69 71 72 73 76 77 78 79')],
   ['failed', codes('80 81 82 85 86 87 88 89 90 91')],

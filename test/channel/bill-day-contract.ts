@@ -3,11 +3,11 @@ import type { BillKind, BillLine } from '#channel/bill'
 import { BillBroken } from '#channel/bill'
 import type { PaymentRequest } from '#channel/channel'
 import { assert } from '#domain/assert'
-import { addDays } from '#domain/business-day'
+import { addDays, boundsOf } from '#domain/business-day'
 import { parsePaymentId, parseRefundId } from '#domain/id'
 import type { PaymentId, RefundId } from '#domain/id'
 import { cny } from '#domain/money'
-import { addMs } from '#domain/time'
+import { addMs, formatChinaTime } from '#domain/time'
 import type { BillKnobsPatch } from '../emulator/core/bill-knobs.ts'
 import { fetchRaw, readRaw } from './bill-file.ts'
 import type { Fetched } from './bill-file.ts'
@@ -26,6 +26,8 @@ export interface BillStage {
     patch: BillKnobsPatch & { readonly dropCallbacks?: boolean; readonly dropForever?: boolean },
   ): unknown
   resetKnobs(): unknown
+  /** The vendor's number of a payment, where a refund must name it. */
+  channelPaymentIdOf?(number: string): string | undefined
   stop(): Promise<void>
 }
 
@@ -34,6 +36,8 @@ export interface ContractBillDay {
   start(): Promise<BillStage>
   /** Before this time of the next day there is no bill, `HH:MM:SS`. */
   readonly readyAt: string
+  /** From this time of the next day "none" is an answer; soon after the other unless given. */
+  readonly noneAt?: string
   /** Absent where no link leads to the file. */
   readonly hasLinks?: true
   /** What the account moved by, as the fund bill tells it; absent without one. */
@@ -42,12 +46,15 @@ export interface ContractBillDay {
 
 export const BILL_DATE = '2026-03-14'
 const NEXT_DATE = addDays(BILL_DATE, 1)
-const LATE = `${NEXT_DATE}T12:00:00+08:00`
+const NOON = '12:00:00'
+const HOUR_MS = 3_600_000
+
+const nextDayAt = (time: string): Date => new Date(`${NEXT_DATE}T${time}+08:00`)
 
 export const numberOf = (letter: string, index: number): string =>
   letter + String(index).padStart(25, '0')
 
-function paymentIdOf(index: number): PaymentId {
+export function paymentIdOf(index: number): PaymentId {
   const id = parsePaymentId(numberOf('p', index))
   assert(id !== undefined, 'the test number is a payment id')
   return id
@@ -85,9 +92,8 @@ class Day {
     this.stage = stage
   }
 
-  async pay(index: number, fen: bigint, at: string): Promise<void> {
+  async pay(index: number, fen: bigint, now: Date): Promise<void> {
     const { built, requestOf, pay, setNow } = this.stage
-    const now = new Date(at)
     setNow(now)
     const wish = { paymentId: paymentIdOf(index), amount: cny(fen) }
     const outcome = built.channel.preparePayment(
@@ -99,13 +105,22 @@ class Day {
     expect(pay(paymentIdOf(index)).kind).not.toBe('refused')
   }
 
-  async refund(index: number, fen: bigint, at: string): Promise<void> {
-    const { built, setNow } = this.stage
-    setNow(new Date(at))
+  async refund(index: number, fen: bigint, createdAt: Date): Promise<void> {
+    const { built, setNow, channelPaymentIdOf } = this.stage
+    setNow(createdAt)
+    const paymentId = paymentIdOf(index)
+    const channelPaymentId = channelPaymentIdOf?.(paymentId)
+    const vendorTime = partOf(built).newVendorTime?.()
     const outcome = await partOf(built).submit(
       {
         refundId: refundIdOf(index),
-        payment: { paymentId: paymentIdOf(index), method: 'qr', createdAt: new Date(at) },
+        payment: {
+          paymentId,
+          method: 'qr',
+          createdAt,
+          ...(channelPaymentId === undefined ? {} : { channelPaymentId }),
+        },
+        ...(vendorTime === undefined ? {} : { vendorTime }),
         paid: cny(10_000n),
         amount: cny(fen),
         reason: 'demo',
@@ -114,6 +129,11 @@ class Day {
       built.record,
     )
     expect(outcome.kind).toBe('answered')
+  }
+
+  /** Of the vendor's own day. */
+  bounds(): { readonly from: Date; readonly to: Date } {
+    return boundsOf(BILL_DATE, this.stage.built.channel.bill?.dayEndHour ?? 24)
   }
 
   fetch(kind: BillKind = 'transaction', businessDate = BILL_DATE): Promise<Fetched> {
@@ -143,12 +163,13 @@ async function open({ start }: ContractBillDay): Promise<Day> {
   const day = new Day(await start())
   // Nobody listens to callbacks here.
   day.stage.setKnobs({ dropCallbacks: true, dropForever: true })
-  await day.pay(4, 10_000n, '2026-03-13T23:59:59+08:00')
-  await day.pay(1, 10_000n, '2026-03-14T00:00:00+08:00')
-  await day.refund(1, 3000n, '2026-03-14T12:00:00+08:00')
-  await day.pay(2, 1n, '2026-03-14T23:59:59+08:00')
-  await day.pay(3, 500n, '2026-03-15T00:00:00+08:00')
-  await day.refund(4, 1000n, '2026-03-15T00:00:01+08:00')
+  const { from, to } = day.bounds()
+  await day.pay(4, 10_000n, addMs(from, -1000))
+  await day.pay(1, 10_000n, from)
+  await day.refund(1, 3000n, addMs(from, 12 * HOUR_MS))
+  await day.pay(2, 1n, addMs(to, -1000))
+  await day.pay(3, 500n, to)
+  await day.refund(4, 1000n, addMs(to, 1000))
   return day
 }
 
@@ -164,7 +185,7 @@ export function describeBillDay(vendor: ContractBillDay): void {
 
   beforeEach(() => {
     day.stage.resetKnobs()
-    day.stage.setNow(new Date(LATE))
+    day.stage.setNow(nextDayAt(NOON))
   })
 
   describe(`${vendor.name}: the emulator’s bill of what happened`, () => {
@@ -175,11 +196,11 @@ export function describeBillDay(vendor: ContractBillDay): void {
 }
 
 function describeSound({ fund }: ContractBillDay, day: () => Day): void {
-  test('RC-12: holds the payments and refunds of its day in Beijing, to the second', async () => {
+  test('RC-12: holds the payments and refunds of the vendor’s day in Beijing, to the second', async () => {
     expect(await day().rows()).toEqual([...THE_DAY])
     const first = (await day().lines()).find(({ amountMinor }) => amountMinor === 10_000n)
     expect(first?.channelPaymentId).not.toBe('')
-    expect(first?.at).toBe(`${BILL_DATE}T00:00:00+08:00`)
+    expect(first?.at).toBe(formatChinaTime(day().bounds().from))
   })
 
   test('says the same by its fund bill, where it has one', async () => {
@@ -226,15 +247,16 @@ function describeSound({ fund }: ContractBillDay, day: () => Day): void {
   })
 }
 
-function describeLate({ readyAt }: ContractBillDay, day: () => Day): void {
+function describeLate({ readyAt, noneAt = NOON }: ContractBillDay, day: () => Day): void {
   test('RC-02: of a day without business there is none', async () => {
+    day().stage.setNow(nextDayAt(noneAt))
     expect((await day().fetch('transaction', '2026-03-12')).outcome.kind).toBe('empty')
     day().stage.setKnobs({ billEmpty: true })
     expect((await day().fetch()).outcome.kind).toBe('empty')
   })
 
   test('RC-01, F109: is not there too early, nor while it is late', async () => {
-    const ready = new Date(`${NEXT_DATE}T${readyAt}+08:00`)
+    const ready = nextDayAt(readyAt)
     day().stage.setNow(addMs(ready, -1000))
     expect((await day().fetch()).outcome.kind).toBe('not_ready')
     day().stage.setNow(ready)

@@ -76,7 +76,7 @@ async function openTill(): Promise<{ readonly vendor: UnionpayEmulator; readonly
   }))
   const till: Till = {
     strategy: 'unionpay',
-    settings: { merId: MER_ID, base_url: vendor.url },
+    settings: { merId: MER_ID, base_url: vendor.url, file_url: vendor.url },
     keys: [
       { purpose: 'merchant_private', serial: own.certId, value: new Secret(own.privatePem) },
       ...roots,

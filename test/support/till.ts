@@ -203,7 +203,7 @@ async function openUnionpay(
   })
   return merchants.map(({ merId, own }) => ({
     strategy: 'unionpay',
-    settings: { merId, base_url: vendor.url },
+    settings: { merId, base_url: vendor.url, file_url: vendor.url },
     keys: [
       key('merchant_private', own.certId, own.privatePem),
       key('vendor_root', 'root', vendorKeys.root.certificatePem),

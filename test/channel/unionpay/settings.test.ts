@@ -36,6 +36,8 @@ test.each([
   { merId, environment: 'sandbox' },
   { merId, base_url: 'https://gateway.95516.com/gateway' },
   { merId, base_url: 'ftp://gateway.95516.com' },
+  { merId, file_url: 'https://filedownload.95516.com/files' },
+  { merId, file_url: 'ftp://filedownload.95516.com' },
   { merId, secureKey: '88888888' },
 ])('refuses the settings %j', (settings) => {
   expect(check(settings)).not.toEqual([])

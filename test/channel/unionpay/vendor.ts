@@ -37,7 +37,7 @@ export const answering =
 
 export const startVendor = vendorStarter<Heard>({
   build: buildChannel,
-  settingsAt: (url) => ({ base_url: url }),
+  settingsAt: (url) => ({ base_url: url, file_url: url }),
   async hear(request) {
     const body = await request.text()
     return {

@@ -9,7 +9,8 @@ export interface ZipEntry {
   readonly flags?: number
   /** The file's type and rights on Unix. */
   readonly mode?: number
-  /** What the archive claims, where that is not true. */
+  /** What the archive claims of the bytes, where that is not true. */
+  readonly size?: number
   readonly crc?: number
   /** Another name for the bytes of the first entry. */
   readonly isAlias?: boolean
@@ -86,7 +87,7 @@ function localPart({ entry, packed, crc }: Placed): Buffer {
 }
 
 function centralPart({ entry, packed, crc, offset }: Placed): Buffer {
-  const { name, content, mode = 0 } = entry
+  const { name, content, mode = 0, size = content.length } = entry
   const isUnix = mode !== 0
   return Buffer.concat([
     pack([
@@ -99,7 +100,7 @@ function centralPart({ entry, packed, crc, offset }: Placed): Buffer {
       DATE,
       long(crc),
       long(packed.length),
-      long(content.length),
+      long(size),
       name.length,
       0,
       0,

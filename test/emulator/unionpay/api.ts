@@ -18,6 +18,7 @@ const QR_DAYS_MAX = 31
 export function handleMessage(vendor: UnionpayVendor, message: Message): Reply | Promise<Reply> {
   const { operation } = message
   if (operation === 'query') return query(vendor, message)
+  if (operation === 'file') return vendor.bills.ask(message)
   const { answerCode } = vendor.panel.get()
   if (answerCode !== '' && !isUnknown(answerCode)) return { operation, code: answerCode }
   const problem = findOrderProblem(vendor, message)

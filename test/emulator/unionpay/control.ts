@@ -46,6 +46,8 @@ const callbackBody = z.strictObject({
   charset: z.enum(['UTF-8', 'GBK']).exactOptional(),
 })
 
+const billBody = z.strictObject({ merId: text, date: z.iso.date() })
+
 /** The control panel: what the buyer and the bank do. Keys are `METHOD name`. */
 export function controlActions(vendor: UnionpayVendor): ControlActions {
   const buyer = (act: 'pay' | 'begin' | 'fail') => (body: unknown) => {
@@ -67,6 +69,10 @@ export function controlActions(vendor: UnionpayVendor): ControlActions {
       const { orderNumber, code: ending, merId } = refundBody.parse(body)
       const campaign = vendor.finishRefund(orderNumber, ending, merId)
       return orMissing(campaign && { ok: true })
+    },
+    'POST bill': (body) => {
+      const detail = Buffer.from(vendor.bills.write(billBody.parse(body)))
+      return controlFound({ detail: detail.toString('base64') })
     },
     'POST rotate': async () =>
       controlFound({ certificatePem: await vendor.rotateSigningCertificate() }),

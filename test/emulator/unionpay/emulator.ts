@@ -2,6 +2,7 @@ import type { Campaign } from '../core/delivery-desk.ts'
 import type { Delivery } from '../core/delivery-log.ts'
 import type { Emulator, EmulatorOptions } from '../core/emulator.ts'
 import { newRogueKey } from '../core/rsa.ts'
+import type { BillWish } from './bill.ts'
 import { controlActions } from './control.ts'
 import { createHttp } from './http.ts'
 import type { VendorKeys } from './keys.ts'
@@ -41,6 +42,8 @@ export interface UnionpayEmulator extends Emulator<Knobs, KnobsPatch> {
   order(target: string, merId?: string): EmulatedOrder | undefined
   orders(): readonly EmulatedOrder[]
   refund(orderNumber: string, merId?: string): EmulatedRefund | undefined
+  /** The detail file of a day's bill as of now, whatever the hour. */
+  writeBill(wish: BillWish): Uint8Array
 }
 
 /** Starts the emulator on loopback. */
@@ -81,5 +84,6 @@ function faceOf(vendor: UnionpayVendor): Omit<UnionpayEmulator, keyof Emulator<K
     order: (target, merId) => vendor.book.findOrder(target, merId),
     orders: () => vendor.book.orders(),
     refund: (orderNumber, merId) => vendor.book.findRefund(orderNumber, merId),
+    writeBill: (wish) => vendor.bills.write(wish),
   }
 }

@@ -2,7 +2,7 @@ import type { Fields } from './message.ts'
 import { parseMoment } from './moment.ts'
 
 /** What the vendor understands by a message. */
-export type Operation = 'front' | 'app' | 'qr' | 'query' | 'refund' | 'void'
+export type Operation = 'front' | 'app' | 'qr' | 'query' | 'refund' | 'void' | 'file'
 
 /** Why a message is not taken. `10`: badly formed, `13`: a field is missing (dossier 2.6). */
 export interface FieldFault {
@@ -49,7 +49,7 @@ const RETURN: Rules = {
   channelType: matches(/^0[78]$/),
 }
 
-/** Sections 2.1, 2.2, 2.3, 3.1, 4.1 and 4.2 of the dossier. */
+/** Sections 2.1, 2.2, 2.3, 3.1, 4.1, 4.2 and 5.1 of the dossier. */
 const MANDATORY: Readonly<Record<Operation, Rules>> = {
   front: { ...NUMBERED, ...MONEY, frontUrl: isUrl, channelType: matches(/^0[78]$/) },
   app: { ...NUMBERED, ...MONEY, channelType: matches(/^08$/) },
@@ -63,6 +63,7 @@ const MANDATORY: Readonly<Record<Operation, Rules>> = {
   query: {},
   refund: RETURN,
   void: RETURN,
+  file: { settleDate: matches(/^\d{4}$/), txnTime: isMoment, fileType: matches(/^00$/) },
 }
 
 const OPTIONAL: Rules = {
@@ -89,6 +90,12 @@ const BUSINESS: Readonly<Record<Operation, RegExp>> = {
   query: /^000(?:201|000)$/,
   refund: /^000(?:201|000)$/,
   void: /^000(?:201|000)$/,
+  file: /^000000$/,
+}
+
+/** Fields that an operation does not have (dossier 5.1). */
+const EXCESS: Readonly<Partial<Record<Operation, readonly string[]>>> = {
+  file: ['orderId', 'channelType'],
 }
 
 /** What must be right before the signature can be looked at. */
@@ -99,6 +106,8 @@ export function findFieldFault(operation: Operation, fields: Fields): FieldFault
   const fault = findFault(MANDATORY[operation], fields)
   if (fault !== undefined) return fault
   if (!BUSINESS[operation].test(fields['bizType'] ?? '')) return { code: '10', field: 'bizType' }
+  const excess = EXCESS[operation]?.find((name) => (fields[name] ?? '') !== '')
+  if (excess !== undefined) return { code: '10', field: excess }
   const bad = Object.entries(OPTIONAL).find(([name, isRight]) => {
     const value = fields[name]
     return value !== undefined && value !== '' && !isRight(value)

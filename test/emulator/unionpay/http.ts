@@ -10,8 +10,9 @@ import type { UnionpayVendor } from './vendor.ts'
 const FRONT = '/gateway/api/frontTransReq.do'
 const CASHIER = '/gateway/cashier/'
 
-/** Dossier 1.1. */
+/** Dossier 1.1. Files have a host of their own there, and its root here. */
 const DOORS: Readonly<Record<string, Door>> = {
+  '/': 'file',
   '/gateway/api/backTransReq.do': 'back',
   '/gateway/api/appTransReq.do': 'app',
   '/gateway/api/queryTrans.do': 'query',

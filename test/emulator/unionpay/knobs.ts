@@ -1,10 +1,26 @@
 import { z } from 'zod'
 
+import { billKnobs } from '../core/bill-knobs.ts'
 import { commonKnobs, count, toggle } from '../core/knobs.ts'
 import { BAD_CERTIFICATES } from './keys.ts'
 
 const certificate = z.enum(['genuine', ...BAD_CERTIFICATES]).default('genuine')
 const code = z.string().regex(/^(?:[0-9A-Z]{2})?$/)
+
+export const ARCHIVE_TRICKS = [
+  'plain',
+  'parent',
+  'absolute',
+  'backslash',
+  'symlink',
+  'encrypted',
+  'overlap',
+  'twice',
+  'bad_crc',
+  'bad_size',
+  'many',
+] as const
+export type ArchiveTrick = (typeof ARCHIVE_TRICKS)[number]
 
 /** The fault panel: what all vendors have, and what only UnionPay has. */
 export const knobsSchema = z.strictObject({
@@ -35,6 +51,15 @@ export const knobsSchema = z.strictObject({
   refundCode: code.min(2).default('00'),
   /** Refunds and voids stay accepted until they are finished by hand. */
   holdRefunds: toggle,
+  ...billKnobs,
+  /** A day without business has an empty file instead of none. */
+  billEmptyFile: toggle,
+  /** Lines that have another order number than was ordered, by the merchant's own. */
+  billOtherNumber: z.record(z.string(), z.string()).default({}),
+  /** Names with the second bytes that look like ASCII; half a character in the middle of a column. */
+  billCharset: z.enum(['usual', 'edge', 'broken']).default('usual'),
+  /** What is wrong with the archive. */
+  billArchive: z.enum(ARCHIVE_TRICKS).default('plain'),
 })
 
 export type Knobs = z.output<typeof knobsSchema>

@@ -50,12 +50,18 @@ export interface TestMerchant {
   /** Signed fields with what all messages share. */
   sign(fields: Fields, options?: CallOptions): Fields
   frontForm(orderId: string, changes?: Fields): PostForm
-  call(door: 'back' | 'app' | 'query', fields: Fields, options?: CallOptions): Promise<TestAnswer>
+  call(
+    door: 'back' | 'app' | 'query' | 'file',
+    fields: Fields,
+    options?: CallOptions,
+  ): Promise<TestAnswer>
   createApp(orderId: string, options?: CallOptions): Promise<TestAnswer>
   createQr(orderId: string, options?: CallOptions): Promise<TestAnswer>
   /** By the time at which the order was created. */
   query(orderId: string, options?: CallOptions): Promise<TestAnswer>
   refund(orderId: string, origin: Fields, options?: CallOptions): Promise<TestAnswer>
+  /** The file of a clearing day, `MMdd`. */
+  file(settleDate: string, options?: CallOptions): Promise<TestAnswer>
   stop(): Promise<void>
 }
 
@@ -63,6 +69,7 @@ const PATHS = {
   back: '/gateway/api/backTransReq.do',
   app: '/gateway/api/appTransReq.do',
   query: '/gateway/api/queryTrans.do',
+  file: '/',
 } as const
 
 /** Starts an emulator and a merchant that knows it. */
@@ -135,10 +142,13 @@ function actionsOf(side: Side): Actions {
     },
     refund: (orderId, origin, options) =>
       call('back', { ...refundFields(backUrl), orderId, ...origin }, options),
+    file: (settleDate, options) => call('file', { ...FILE, settleDate }, options),
   }
 }
 
 const QUERY = { txnType: '00', txnSubType: '00', bizType: '000000' } as const
+
+const FILE = { txnType: '76', txnSubType: '01', bizType: '000000', fileType: '00' } as const
 
 const shared = (keys: UnionpayKeys): Fields => ({
   version: '5.1.0',

@@ -44,7 +44,7 @@ export interface RequestDeps {
 }
 
 /** Where a message was posted (dossier 1.1). */
-export type Door = 'front' | 'back' | 'app' | 'query'
+export type Door = 'front' | 'back' | 'app' | 'query' | 'file'
 
 const FORM_TYPE = /^application\/x-www-form-urlencoded\b/i
 
@@ -98,6 +98,7 @@ const say = ({ code, field }: FieldFault): { code: string; text: string } => ({
 function operationOf(door: Door, fields: Fields): Operation | undefined {
   const type = `${fields['txnType']}/${fields['txnSubType']}`
   if (door === 'front' || door === 'app') return type === '01/01' ? door : undefined
+  if (door === 'file') return type === '76/01' ? door : undefined
   if (type === '00/00' || type === '00/02') return 'query'
   return door === 'back' ? BACK[type] : undefined
 }

@@ -3,6 +3,7 @@ import type { Delivery } from '../core/delivery-log.ts'
 import type { EmulatorOptions } from '../core/emulator.ts'
 import { EmulatorCore } from '../core/emulator.ts'
 import { FaultPanel } from '../core/knobs.ts'
+import { BillDesk } from './bill-desk.ts'
 import type { Charset } from './charset.ts'
 import { isMoneyGone, isSuccess } from './code.ts'
 import type { UnionpayEvent } from './courier.ts'
@@ -86,6 +87,7 @@ export class UnionpayVendor {
   readonly core: EmulatorCore<Knobs, UnionpayEvent>
   readonly book: OrderBook
   readonly seal: Seal
+  readonly bills: BillDesk
   readonly now: () => Date
   readonly #courier: UnionpayCourier
 
@@ -95,6 +97,7 @@ export class UnionpayVendor {
     this.now = settings.options.clock ?? (() => new Date())
     this.book = new OrderBook(this.now)
     this.seal = new Seal(settings.keys, settings.rogueKeyPem)
+    this.bills = new BillDesk({ books: () => this.book.list(), panel, now: this.now })
     this.#courier = new UnionpayCourier(this.seal, panel)
     this.core = new EmulatorCore({
       options: settings.options,
