@@ -9,6 +9,7 @@ import { capabilityRoute } from './route/capability.ts'
 import { eventEndpointRoute } from './route/event-endpoint.ts'
 import { eventRoute } from './route/event.ts'
 import { healthRoute } from './route/health.ts'
+import { openApiRoute } from './route/openapi.ts'
 import { orderRoute } from './route/order.ts'
 import { payPageRoute } from './route/pay-page.ts'
 import { paymentListRoute } from './route/payment-list.ts'
@@ -43,6 +44,7 @@ export function createApp(deps: GatewayDeps): Hono<GatewayEnv> {
     ),
   )
   app.route('/', healthRoute(deps))
+  app.route('/', openApiRoute())
   app.route('/', callbackRoute(deps))
   for (const route of merchantRoutes) app.route('/', route(deps))
   app.route('/', payPageRoute(deps))

@@ -20,6 +20,18 @@ export const pageOf = <Id extends string>(
   limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(limit),
 })
 
+/** A page: `next_cursor` is the cursor of the next one, `null` after the last. */
+export const pageSchema = <Item extends z.ZodType>(item: Item) =>
+  z.object({
+    object: z.literal('list'),
+    data: z.array(item),
+    next_cursor: z.string().nullable(),
+  })
+
+/** Everything at once: there are never many. */
+export const listSchema = <Item extends z.ZodType>(item: Item) =>
+  z.object({ object: z.literal('list'), data: z.array(item) })
+
 /** Answers with a page. One row more than `limit` tells that there is another: ask for it. */
 export function listPage<Row>(
   rows: readonly Row[],

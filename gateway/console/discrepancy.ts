@@ -4,46 +4,25 @@ import { decideDiscrepancy } from '#db/decide-discrepancy'
 import type { DiscrepancyOutcome } from '#db/decide-discrepancy'
 import type { DiscrepancyRow } from '#db/discrepancy'
 import { findDiscrepancies, findDiscrepancyById } from '#db/reconciliation-list'
-import type { DiscrepancyKind } from '#db/schema-bill'
 import { unreachable } from '#domain/assert'
 import { DISCREPANCY_DECISIONS, isAllowed } from '#domain/discrepancy'
 import { parseDiscrepancyId, parseMerchantId } from '#domain/id'
 import type { DiscrepancyId, MerchantId } from '#domain/id'
 import { parseReason } from '#domain/reason'
-import type { DiscrepancyState } from '#domain/state'
 import { readBody } from '../body.ts'
 import type { GatewayDeps } from '../deps.ts'
-import { viewDiscrepancy } from '../discrepancy-view.ts'
+import { DISCREPANCY_KINDS, DISCREPANCY_STATES, viewDiscrepancy } from '../discrepancy-view.ts'
 import { json, parseBody, parseQuery } from '../json.ts'
 import { listPage, pageOf } from '../list.ts'
 import { Problem } from '../problem.ts'
 import type { ConsoleEnv } from './app.ts'
 
-const STATES = [
-  'held',
-  'open',
-  'repairing',
-  'resolved',
-] as const satisfies readonly DiscrepancyState[]
-const KINDS = [
-  'missing_here',
-  'missing_there',
-  'amount_differs',
-  'state_differs',
-  'fee_differs',
-  'number_differs',
-  'duplicate',
-  'foreign',
-  'unclassified',
-  'points_differ',
-] as const satisfies readonly DiscrepancyKind[]
-
 const merchantId = z.custom<MerchantId>((id) => id !== undefined, 'expected the id of a merchant')
 
 const filter = z.strictObject({
   merchant: z.string().transform(parseMerchantId).pipe(merchantId).optional(),
-  state: z.enum(STATES).optional(),
-  kind: z.enum(KINDS).optional(),
+  state: z.enum(DISCREPANCY_STATES).optional(),
+  kind: z.enum(DISCREPANCY_KINDS).optional(),
   ...pageOf(parseDiscrepancyId),
 })
 

@@ -1,9 +1,17 @@
 import { Hono } from 'hono'
+import { z } from 'zod'
 import { wantOrderClosed } from '#db/close-payment'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
 import { readKeyed, runOnce } from '../idempotent.ts'
+import { orderStateSchema } from '../payment-view.ts'
 import { loadMerchant } from '../middleware/key.ts'
 import { Problem } from '../problem.ts'
+
+export const orderSchema = z.object({
+  object: z.literal('order'),
+  order_number: z.string(),
+  state: orderStateSchema,
+})
 
 /** `/v1/orders/{order_number}/close`: the merchant takes no money for this order any more. */
 export function orderRoute(deps: GatewayDeps): Hono<GatewayEnv> {
@@ -22,7 +30,11 @@ export function orderRoute(deps: GatewayDeps): Hono<GatewayEnv> {
       }
       // Attempts that are still open at their vendors are closed one by one.
       const status = order.state === 'closed' ? 200 : 202
-      const body = { object: 'order', order_number: orderNumber, state: order.state }
+      const body: z.input<typeof orderSchema> = {
+        object: 'order',
+        order_number: orderNumber,
+        state: order.state,
+      }
       return { status, body: JSON.stringify(body) }
     })
   })

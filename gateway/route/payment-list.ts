@@ -13,9 +13,14 @@ import { viewPayment } from '../payment-view.ts'
 const LIMIT = 20
 
 const date = z.custom<Date>((at) => at !== undefined, 'expected RFC 3339 with its offset')
-const moment = z.string().transform(parseRfc3339).pipe(date).optional()
+const moment = z
+  .string()
+  .meta({ format: 'date-time' })
+  .transform(parseRfc3339)
+  .pipe(date)
+  .optional()
 
-const filter = z.strictObject({
+export const paymentFilter = z.strictObject({
   state: z.enum(['created', 'pending', 'paid', 'closed']).optional(),
   order_number: z.string().min(1).max(64).optional(),
   'created[gte]': moment,
@@ -28,7 +33,7 @@ export function paymentListRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   const route = new Hono<GatewayEnv>()
   route.get('/v1/payments', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw)
-    const asked = parseQuery(filter, context.req.query())
+    const asked = parseQuery(paymentFilter, context.req.query())
     const rows = await listPayments(deps.db, {
       merchantId,
       state: asked.state,

@@ -17,7 +17,7 @@ import { viewRefund } from '../refund-view.ts'
 const REASON_CHARACTERS_MAX = 80
 
 /** `POST /v1/payments/{id}/refunds`. The amount is in minor units: there is no "the rest" by omission. */
-const refundBody = z.strictObject({
+export const refundBody = z.strictObject({
   amount: z.int().min(1),
   reason: z.string().min(1).max(REASON_CHARACTERS_MAX).default('refund'),
 })
