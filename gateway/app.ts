@@ -15,6 +15,7 @@ import { payPageRoute } from './route/pay-page.ts'
 import { paymentListRoute } from './route/payment-list.ts'
 import { paymentRoute } from './route/payment.ts'
 import { reconciliationRoute } from './route/reconciliation.ts'
+import { refundListRoute } from './route/refund-list.ts'
 import { refundRoute } from './route/refund.ts'
 import { timelineRoute } from './route/timeline.ts'
 
@@ -23,6 +24,7 @@ const merchantRoutes = [
   paymentRoute,
   paymentListRoute,
   refundRoute,
+  refundListRoute,
   orderRoute,
   timelineRoute,
   caseRoute,

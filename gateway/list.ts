@@ -1,7 +1,17 @@
 import { z } from 'zod'
+import { parseRfc3339 } from '#domain/time'
 import { json } from './json.ts'
 
 const LIMIT_MAX = 100
+
+const date = z.custom<Date>((at) => at !== undefined, 'expected RFC 3339 with its offset')
+
+/** A moment in a query string. */
+export const momentSchema = z
+  .string()
+  .meta({ format: 'date-time' })
+  .transform(parseRfc3339)
+  .pipe(date)
 
 /** The parameters by which every list is read page by page; the cursor is the last id of the page before. */
 export const pageOf = <Id extends string>(

@@ -15,7 +15,8 @@ export class Problem extends Error {
   }
 }
 
-export type ProblemStatus = 400 | 401 | 404 | 405 | 409 | 412 | 413 | 422 | 428 | 500 | 502 | 503
+export type ProblemStatus =
+  400 | 401 | 403 | 404 | 405 | 409 | 412 | 413 | 422 | 428 | 500 | 502 | 503
 
 /** The vendor's own words, kept apart from ours. */
 export interface ChannelProblem {

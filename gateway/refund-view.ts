@@ -1,13 +1,24 @@
 import { z } from 'zod'
 import type { ShownRefund } from '#db/refund-view'
 import { jsonMinor } from '#domain/money'
+import type { RefundState } from '#domain/state'
+
+export const REFUND_STATES = [
+  'requested',
+  'sent',
+  'accepted',
+  'succeeded',
+  'refused',
+  'abnormal',
+] as const satisfies readonly RefundState[]
 
 export const refundSchema = z.object({
   id: z.string().describe('Also the refund number that the vendor sees.'),
   object: z.literal('refund'),
   payment: z.string(),
+  refund_number: z.string().nullable().describe("The merchant's own number."),
   state: z
-    .enum(['requested', 'sent', 'accepted', 'succeeded', 'refused', 'abnormal'])
+    .enum(REFUND_STATES)
     .describe('What is not known yet is `sent`: no failure, and not to be asked for again.'),
   origin: z.enum(['merchant', 'policy', 'operator', 'vendor']),
   amount: z.int(),
@@ -28,6 +39,7 @@ export const viewRefund = ({
   id: refund.id,
   object: 'refund',
   payment: refund.payment_id,
+  refund_number: refund.refund_number,
   state: refund.state,
   origin: refund.origin,
   amount: jsonMinor(refund.amount),

@@ -13,6 +13,7 @@ export const bookOperations: readonly Operation[] = [
     path: '/v1/cases',
     id: 'listCases',
     tag: 'case',
+    scope: 'case:read',
     summary: 'What waits for a person, the oldest first; operators decide',
     query: caseFilter,
     answers: {
@@ -21,9 +22,26 @@ export const bookOperations: readonly Operation[] = [
   },
   {
     method: 'get',
+    path: '/v1/cases/{id}',
+    id: 'readCase',
+    tag: 'case',
+    scope: 'case:read',
+    summary: 'A case',
+    answers: {
+      200: show('Case', 'As it stands', {
+        ...caseExample,
+        state: 'resolved',
+        resolved_at: '2026-03-01T06:00:00.000Z',
+      }),
+    },
+    problems: { 404: ['case_not_found'] },
+  },
+  {
+    method: 'get',
     path: '/v1/reconciliations',
     id: 'listReconciliations',
     tag: 'reconciliation',
+    scope: 'reconciliation:read',
     summary: "How each day's bill compares with our books, the newest first",
     query: reconciliationFilter,
     answers: {
@@ -39,6 +57,7 @@ export const bookOperations: readonly Operation[] = [
     path: '/v1/reconciliations/{id}',
     id: 'readReconciliation',
     tag: 'reconciliation',
+    scope: 'reconciliation:read',
     summary: 'A comparison',
     answers: { 200: show('Reconciliation', 'Its figures', reconciliationExample) },
     problems: notFound,
@@ -48,6 +67,7 @@ export const bookOperations: readonly Operation[] = [
     path: '/v1/reconciliations/{id}/discrepancies',
     id: 'listDiscrepancies',
     tag: 'reconciliation',
+    scope: 'reconciliation:read',
     summary: 'What did not match',
     query: discrepancyFilter,
     answers: {
@@ -64,6 +84,7 @@ export const bookOperations: readonly Operation[] = [
     path: '/v1/reconciliations/{id}/discrepancies.csv',
     id: 'downloadDiscrepancies',
     tag: 'reconciliation',
+    scope: 'reconciliation:read',
     summary: 'What did not match, as a file',
     answers: { 200: { about: 'The file, in UTF-8', file: 'text/csv' } },
     problems: notFound,
@@ -73,6 +94,7 @@ export const bookOperations: readonly Operation[] = [
     path: '/v1/capabilities',
     id: 'listCapabilities',
     tag: 'capability',
+    scope: 'payment:read',
     summary: 'What the channels of this program can do, whatever accounts a merchant has',
     answers: {
       200: show('CapabilityList', 'All of them', {

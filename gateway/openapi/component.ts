@@ -5,13 +5,13 @@ import { discrepancySchema } from '../discrepancy-view.ts'
 import { endpointSchema, newEndpointSchema, newSecretSchema } from '../endpoint-view.ts'
 import { deliverySchema, eventSchema, resendSchema } from '../event-view.ts'
 import { listSchema, pageSchema } from '../list.ts'
+import { orderSchema } from '../order-view.ts'
 import { paymentBody } from '../payment-body.ts'
 import { paymentSchema } from '../payment-view.ts'
 import { problemSchema } from '../problem.ts'
 import { reconciliationSchema } from '../reconciliation-view.ts'
 import { refundSchema } from '../refund-view.ts'
 import { endpointBody } from '../route/event-endpoint.ts'
-import { orderSchema } from '../route/order.ts'
 import { refundBody } from '../route/refund.ts'
 import { timelineSchema } from '../route/timeline.ts'
 
@@ -25,6 +25,7 @@ export const components = {
   RefundRequest: refundBody,
   Refund: refundSchema,
   RefundList: listSchema(refundSchema),
+  RefundPage: pageSchema(refundSchema),
   Event: eventSchema,
   EventPage: pageSchema(eventSchema),
   Delivery: deliverySchema,

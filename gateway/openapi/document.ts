@@ -32,7 +32,6 @@ export const openApi = (): Json => ({
     license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
   },
   servers: [{ url: '/' }],
-  security: [{ api_key: [] }],
   paths: pathsOf(operations),
   components: {
     securitySchemes: { api_key: { type: 'http', scheme: 'bearer' } },
@@ -65,7 +64,9 @@ const itemOf = (operation: Operation): Json => ({
   operationId: operation.id,
   tags: [operation.tag],
   summary: operation.summary,
-  ...(operation.isOpen && { security: [] }),
+  ...(operation.scope === undefined
+    ? { security: [] }
+    : { security: [{ api_key: [operation.scope] }] }),
   parameters: parametersOf(operation),
   ...(operation.body && {
     requestBody: { required: true, ...contentOf(operation.body) },

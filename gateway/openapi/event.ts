@@ -13,6 +13,7 @@ export const eventOperations: readonly Operation[] = [
     path: '/v1/events',
     id: 'listEvents',
     tag: 'event',
+    scope: 'event:read',
     summary: 'Events, the oldest first: the pull side of what is sent',
     query: eventFilter,
     answers: {
@@ -25,9 +26,20 @@ export const eventOperations: readonly Operation[] = [
   },
   {
     method: 'get',
+    path: '/v1/events/{id}',
+    id: 'readEvent',
+    tag: 'event',
+    scope: 'event:read',
+    summary: 'An event',
+    answers: { 200: show('Event', 'With the body that is sent', eventExample) },
+    problems: notFound,
+  },
+  {
+    method: 'get',
     path: '/v1/events/{id}/deliveries',
     id: 'listDeliveries',
     tag: 'event',
+    scope: 'event:read',
     summary: 'How an event fared at each endpoint',
     answers: {
       200: show('DeliveryList', 'Its deliveries with their latest attempts', {
@@ -61,6 +73,7 @@ export const eventOperations: readonly Operation[] = [
     path: '/v1/events/{id}/resend',
     id: 'resendEvent',
     tag: 'event',
+    scope: 'event:write',
     summary: 'Send an event to every endpoint again, from the first attempt',
     answers: {
       202: show('Resend', 'It is on its way', {
@@ -76,6 +89,7 @@ export const eventOperations: readonly Operation[] = [
     path: '/v1/event_endpoints',
     id: 'addEventEndpoint',
     tag: 'event',
+    scope: 'event:write',
     summary: 'Add an address that is told what happens',
     body: show('EventEndpointRequest', 'Where to', { url: endpointExample.url }),
     answers: {
@@ -93,6 +107,7 @@ export const eventOperations: readonly Operation[] = [
     path: '/v1/event_endpoints',
     id: 'listEventEndpoints',
     tag: 'event',
+    scope: 'event:read',
     summary: 'The addresses that are called, the oldest first',
     answers: {
       200: show('EventEndpointList', 'All of them', { object: 'list', data: [endpointExample] }),
@@ -103,6 +118,7 @@ export const eventOperations: readonly Operation[] = [
     path: '/v1/event_endpoints/{id}',
     id: 'removeEventEndpoint',
     tag: 'event',
+    scope: 'event:write',
     summary: 'Call an address no more',
     answers: { 204: { about: 'Done' } },
     problems: { 404: ['endpoint_not_found'] },
@@ -112,6 +128,7 @@ export const eventOperations: readonly Operation[] = [
     path: '/v1/event_endpoints/{id}/secret',
     id: 'rotateEventSecret',
     tag: 'event',
+    scope: 'event:write',
     summary: 'Give a new secret; the old one signs beside it for a day',
     answers: {
       201: show('NewEventEndpointSecret', 'The only answer that holds the secret', {

@@ -39,10 +39,23 @@ export const paidExample: Shown<'Payment'> = {
   paid_at: '2026-03-01T04:01:07.000Z',
 }
 
+export const orderExample: Shown<'Order'> = {
+  object: 'order',
+  order_number: 'order-1001',
+  user_id: 'user-1',
+  amount: 1999,
+  currency: 'CNY',
+  state: 'paid',
+  close_wanted: false,
+  paid_payment: paymentExample.id,
+  created_at: '2026-03-01T04:00:00.000Z',
+}
+
 export const refundExample: Shown<'Refund'> = {
   id: 'r01mvz1c8s4g6h2j9k3l5m7n0bv',
   object: 'refund',
   payment: paymentExample.id,
+  refund_number: 'refund-77',
   state: 'requested',
   origin: 'merchant',
   amount: 500,

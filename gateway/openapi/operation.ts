@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { Scope } from '#domain/scope'
 import type { ComponentName, Shown } from './component.ts'
 
 /** JSON of a component, with an example; or a file, or nothing. */
@@ -17,12 +18,12 @@ export interface Operation {
   readonly id: string
   readonly tag: 'payment' | 'refund' | 'event' | 'case' | 'reconciliation' | 'capability'
   readonly summary: string
+  /** What the API key must be good for. Without one anybody who knows the id may ask. */
+  readonly scope?: Scope
   readonly query?: z.ZodObject
   readonly body?: Content
   /** Money may move: it needs an `Idempotency-Key`. */
   readonly isKeyed?: true
-  /** Anybody who knows the id may ask. */
-  readonly isOpen?: true
   readonly answers: Readonly<Record<number, Content>>
   /** Codes of problems by status, beside those that any such request can have. */
   readonly problems?: Readonly<Record<number, readonly string[]>>

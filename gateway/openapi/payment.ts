@@ -1,9 +1,16 @@
 import { paymentFilter } from '../route/payment-list.ts'
-import { paidExample, paymentExample } from './example.ts'
+import { orderExample, paidExample, paymentExample } from './example.ts'
 import { show } from './operation.ts'
 import type { Operation } from './operation.ts'
 
 const notFound = { 404: ['payment_not_found'] }
+
+const closedOrder = {
+  ...orderExample,
+  state: 'closed',
+  close_wanted: true,
+  paid_payment: null,
+} as const
 
 /** Payments, their orders and their codes. */
 export const paymentOperations: readonly Operation[] = [
@@ -12,6 +19,7 @@ export const paymentOperations: readonly Operation[] = [
     path: '/v1/payments',
     id: 'createPayment',
     tag: 'payment',
+    scope: 'payment:write',
     summary: 'Ask for a payment',
     isKeyed: true,
     body: show('PaymentRequest', 'What is to be paid, and how', {
@@ -55,6 +63,7 @@ export const paymentOperations: readonly Operation[] = [
     path: '/v1/payments',
     id: 'listPayments',
     tag: 'payment',
+    scope: 'payment:read',
     summary: 'Payments, the newest first; by `order_number`, all attempts of an order',
     query: paymentFilter,
     answers: {
@@ -70,6 +79,7 @@ export const paymentOperations: readonly Operation[] = [
     path: '/v1/payments/{id}',
     id: 'readPayment',
     tag: 'payment',
+    scope: 'payment:read',
     summary: 'A payment',
     answers: { 200: show('Payment', 'As it stands', paidExample) },
     problems: notFound,
@@ -79,6 +89,7 @@ export const paymentOperations: readonly Operation[] = [
     path: '/v1/payments/{id}/close',
     id: 'closePayment',
     tag: 'payment',
+    scope: 'payment:write',
     summary: 'End a payment at the vendor; one that is paid or closed is returned as it is',
     isKeyed: true,
     answers: {
@@ -99,6 +110,7 @@ export const paymentOperations: readonly Operation[] = [
     path: '/v1/payments/{id}/query',
     id: 'queryPayment',
     tag: 'payment',
+    scope: 'payment:write',
     summary: 'Ask the vendor soon, and not only when its time has come',
     answers: { 202: show('Payment', 'As it stands before the answer', paymentExample) },
     problems: notFound,
@@ -108,6 +120,7 @@ export const paymentOperations: readonly Operation[] = [
     path: '/v1/payments/{id}/timeline',
     id: 'readTimeline',
     tag: 'payment',
+    scope: 'payment:read',
     summary: 'The whole story of a payment: every message and every move, the oldest first',
     answers: {
       200: show('Timeline', 'The story', {
@@ -131,7 +144,6 @@ export const paymentOperations: readonly Operation[] = [
     id: 'drawCodeAsSvg',
     tag: 'payment',
     summary: 'The code of a payment that can be paid',
-    isOpen: true,
     answers: { 200: { about: 'The code', file: 'image/svg+xml' } },
     problems: { 404: ['qr_code_not_found'] },
   },
@@ -141,26 +153,31 @@ export const paymentOperations: readonly Operation[] = [
     id: 'drawCodeAsPng',
     tag: 'payment',
     summary: 'The code of a payment that can be paid',
-    isOpen: true,
     answers: { 200: { about: 'The code', file: 'image/png' } },
     problems: { 404: ['qr_code_not_found'] },
+  },
+  {
+    method: 'get',
+    path: '/v1/orders/{order_number}',
+    id: 'readOrder',
+    tag: 'payment',
+    scope: 'payment:read',
+    summary: "An order by the merchant's own number",
+    answers: { 200: show('Order', 'As it stands', orderExample) },
+    problems: { 404: ['order_not_found'] },
   },
   {
     method: 'post',
     path: '/v1/orders/{order_number}/close',
     id: 'closeOrder',
     tag: 'payment',
+    scope: 'payment:write',
     summary: 'Take no money for an order any more',
     isKeyed: true,
     answers: {
-      200: show('Order', 'It is closed', {
-        object: 'order',
-        order_number: 'order-1001',
-        state: 'closed',
-      }),
+      200: show('Order', 'It is closed', closedOrder),
       202: show('Order', 'It closes when its last attempt has ended', {
-        object: 'order',
-        order_number: 'order-1001',
+        ...closedOrder,
         state: 'unpaid',
       }),
     },

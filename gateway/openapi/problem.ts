@@ -3,7 +3,7 @@ import type { Operation } from './operation.ts'
 type Problems = Readonly<Record<number, readonly string[]>>
 
 const ALWAYS: Problems = { 503: ['unavailable'] }
-const WITH_KEY: Problems = { 401: ['api_key_invalid'] }
+const WITH_KEY: Problems = { 401: ['api_key_invalid'], 403: ['scope_missing'] }
 const OF_TEXT: Problems = { 422: ['value_invalid'] }
 const OF_QUERY: Problems = { 422: ['query_invalid'] }
 const OF_BODY: Problems = {
@@ -19,10 +19,10 @@ const KEYED: Problems = {
 
 /** Every code of a problem that an operation can answer with, by status. */
 export function problemsOf(operation: Operation): Problems {
-  const { isOpen, query, body, isKeyed, problems } = operation
+  const { scope, query, body, isKeyed, problems } = operation
   const found = new Map<string, readonly string[]>()
   for (const part of [
-    isOpen === true ? {} : WITH_KEY,
+    scope === undefined ? {} : WITH_KEY,
     query === undefined ? {} : OF_QUERY,
     body === undefined ? {} : OF_BODY,
     isKeyed === true ? KEYED : {},

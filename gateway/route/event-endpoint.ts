@@ -29,7 +29,7 @@ export const endpointBody = z.strictObject({ url: z.url().max(URL_CHARACTERS_MAX
 export function eventEndpointRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   const route = new Hono<GatewayEnv>()
   route.post('/v1/event_endpoints', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'event:write')
     const { url } = parseBody(endpointBody, await readBody(context.req.raw))
     if (!isCallable(url, deps.localHosts)) {
       throw new Problem(422, 'url_refused', 'give an https address with a public name, at port 443')
@@ -49,18 +49,18 @@ export function eventEndpointRoute(deps: GatewayDeps): Hono<GatewayEnv> {
     return json(view, 201)
   })
   route.get('/v1/event_endpoints', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'event:read')
     const rows = await findEndpoints(deps.db, merchantId)
     return json({ object: 'list', data: rows.map(viewEndpoint) })
   })
   route.delete('/v1/event_endpoints/:id', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'event:write')
     const id = readEndpointId(context.req.param('id'))
     if (!(await removeEndpoint(deps.db, merchantId, id))) throw notFound()
     return new Response(null, { status: 204 })
   })
   route.post('/v1/event_endpoints/:id/secret', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'event:write')
     const id = readEndpointId(context.req.param('id'))
     const until = addMs(deps.clock.now(), PREVIOUS_MS)
     const secret = await rotateSecret(deps.db, deps.sealKey, { merchantId, id }, until)

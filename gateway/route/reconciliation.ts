@@ -25,25 +25,25 @@ export const discrepancyFilter = z.strictObject(pageOf(parseDiscrepancyId))
 export function reconciliationRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   const route = new Hono<GatewayEnv>()
   route.get('/v1/reconciliations', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'reconciliation:read')
     const wanted = parseQuery(reconciliationFilter, context.req.query())
     const { channel, limit, cursor: before, business_date: businessDate } = wanted
     const query = { merchantId, channel, businessDate, before, limit: limit + 1 }
     return listPage(await findReconciliations(deps.db, query), limit, viewReconciliation)
   })
   route.get('/v1/reconciliations/:id', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'reconciliation:read')
     return json(viewReconciliation(await loadRun(deps, merchantId, context.req.param('id'))))
   })
   route.get('/v1/reconciliations/:id/discrepancies', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'reconciliation:read')
     const run = await loadRun(deps, merchantId, context.req.param('id'))
     const { cursor: after, limit } = parseQuery(discrepancyFilter, context.req.query())
     const query = { merchantId, reconciliationId: run.id, after, limit: limit + 1 }
     return listPage(await findDiscrepancies(deps.db, query), limit, viewDiscrepancy)
   })
   route.get('/v1/reconciliations/:id/discrepancies.csv', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'reconciliation:read')
     return fileOf(deps, await loadRun(deps, merchantId, context.req.param('id')))
   })
   return route

@@ -23,7 +23,7 @@ export const timelineSchema = z.object({
 export function timelineRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   const route = new Hono<GatewayEnv>()
   route.get('/v1/payments/:id/timeline', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'payment:read')
     const { payment } = await loadPayment(deps, merchantId, context.req.param('id'))
     const entries = await findTimeline(deps.db, payment)
     const data = entries.map((entry) => ({ ...entry, at: entry.at.toISOString() }))

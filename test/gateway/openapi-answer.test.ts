@@ -104,6 +104,10 @@ describe('answers are what the document says', () => {
       await ask('GET', `/v1/refunds/${String(refund.body['id'])}`)
       expect((await ask('GET', `/v1/payments/${id}/refunds`)).data).toHaveLength(1)
       expect((await ask('GET', '/v1/payments?limit=1')).data).toHaveLength(1)
+      expect((await ask('GET', `/v1/refunds?payment=${id}`)).data).toHaveLength(1)
+      expect((await ask('GET', `/v1/orders/${orderOf(made)}`)).body).toMatchObject({
+        paid_payment: id,
+      })
     },
     TIMEOUT_MS,
   )
@@ -137,6 +141,7 @@ describe('answers are what the document says', () => {
       await pay(String(made.body['id']))
       const event = await first('/v1/events?type=payment.paid')
       const path = `/v1/events/${String(event['id'])}`
+      expect((await ask('GET', path)).body).toEqual(event)
       expect((await ask('POST', `${path}/resend`)).body).toMatchObject({ deliveries: 1 })
       await waitFor('an attempt', async () => {
         const [delivery] = (await ask('GET', `${path}/deliveries`)).data
@@ -154,7 +159,8 @@ describe('answers are what the document says', () => {
       platform.emulator.setKnobs({ wrongAmount: -1 })
       const made = await create()
       platform.emulator.pay(String(made.body['id']))
-      await first('/v1/cases?kind=amount_differs')
+      const found = await first('/v1/cases?kind=amount_differs')
+      expect((await ask('GET', `/v1/cases/${String(found['id'])}`)).body).toEqual(found)
       platform.emulator.resetKnobs()
       const run = `/v1/reconciliations/${day.id}`
       for (const path of ['', '/discrepancies', '/discrepancies.csv']) {
