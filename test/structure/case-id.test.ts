@@ -96,6 +96,7 @@ const LIFE: readonly Source[] = [
   { title: 'expiry, query, duplicates', ids: numbered('OR-', 1, 15, 2) },
   { title: 'refunds', ids: numbered('RF-', 1, 13, 2) },
   { title: 'points', ids: numbered('PT-', 1, 4, 2) },
+  { title: 'telling the merchant', ids: numbered('DN-', 1, 7, 2) },
   // F131 is the race of a bill with a callback: bills bring it.
   { title: 'races', ids: [...numbered('F', 125, 130), ...numbered('F', 132, 135)] },
   { title: 'the likeliest ways to lose money', ids: numbered('money rule ', 1, 9) },
