@@ -10,7 +10,12 @@ import { findTimeline } from '#db/timeline'
 import type { TimelineEntry } from '#db/timeline'
 import type { Db } from '#db/database'
 import { unreachable } from '#domain/assert'
-import { DISCREPANCY_DECISIONS, DISCREPANCY_KINDS, isAllowed } from '#domain/discrepancy'
+import {
+  DISCREPANCY_DECISIONS,
+  DISCREPANCY_KINDS,
+  DISCREPANCY_STATES,
+  isAllowed,
+} from '#domain/discrepancy'
 import type { DiscrepancyDecision } from '#domain/discrepancy'
 import { parsePaymentId } from '#domain/id'
 import type { DiscrepancyState } from '#domain/state'
@@ -24,13 +29,6 @@ import { readDiscrepancyId } from './id.ts'
 import { readLimit } from './limit.ts'
 import { loadMerchant } from './merchant-policy.ts'
 import { withWork } from './work.ts'
-
-const STATES = [
-  'held',
-  'open',
-  'repairing',
-  'resolved',
-] as const satisfies readonly DiscrepancyState[]
 
 interface ListOptions extends JsonOption {
   readonly state: DiscrepancyState
@@ -51,7 +49,9 @@ export function addDiscrepancyCommands(program: Command, context: Context): void
     .command('discrepancy')
     .description('what bills and our books say differently')
   addCommand(root, 'list', 'show discrepancies')
-    .addOption(new Option('--state <state>', 'which ones').choices(STATES).default('open'))
+    .addOption(
+      new Option('--state <state>', 'which ones').choices(DISCREPANCY_STATES).default('open'),
+    )
     .addOption(new Option('--kind <kind>', 'only of this kind').choices(DISCREPANCY_KINDS))
     .option('--merchant <id or name>', 'only of this merchant')
     .option('--limit <number>', 'at most so many', '100')

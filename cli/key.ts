@@ -1,6 +1,8 @@
-import { Option } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import type { Command } from 'commander'
 import { createApiKey } from '#db/merchant'
+import { SCOPES, parseScope } from '#domain/scope'
+import type { Scope } from '#domain/scope'
 import { addCommand, report } from './context.ts'
 import type { Context, JsonOption } from './context.ts'
 import { withDatabase } from './database.ts'
@@ -11,6 +13,7 @@ import { addKeyRevoke } from './key-revoke.ts'
 interface CreateOptions extends JsonOption {
   readonly merchant: string
   readonly mode: 'live' | 'test'
+  readonly scope?: readonly Scope[]
 }
 
 export function addKeyCommands(program: Command, context: Context): void {
@@ -22,15 +25,24 @@ export function addKeyCommands(program: Command, context: Context): void {
         .choices(['test', 'live'])
         .makeOptionMandatory(),
     )
+    .option('--scope <scope...>', `what it may do; all of it: ${SCOPES.join(' ')}`, readScope)
     .action((options: CreateOptions) => create(context, options))
   addKeyRevoke(key, context)
 }
 
+/** Commander hands the words over one by one, with those before. */
+function readScope(text: string, earlier: readonly Scope[] = []): readonly Scope[] {
+  const scope = parseScope(text)
+  if (scope === undefined) throw new InvalidArgumentError(`choose of: ${SCOPES.join(', ')}`)
+  return [...new Set([...earlier, scope])]
+}
+
 async function create(context: Context, options: CreateOptions): Promise<void> {
   const merchantId = readMerchantId(options.merchant)
+  const scopes = options.scope ?? SCOPES
   const key = await withDatabase(context, async (db) => {
     try {
-      return await createApiKey(db, merchantId, options.mode)
+      return await createApiKey(db, merchantId, options.mode, scopes)
     } catch (error) {
       if (sqlStateOf(error) !== FOREIGN_KEY_VIOLATION) throw error
       throw new Failure('usage', `there is no merchant ${merchantId}; add it with "merchant add"`)
@@ -38,7 +50,7 @@ async function create(context: Context, options: CreateOptions): Promise<void> {
   })
   const text = key.reveal()
   report(context, options, {
-    json: { merchant: merchantId, mode: options.mode, key: text },
+    json: { merchant: merchantId, mode: options.mode, scopes, key: text },
     text: `${text}\nKeep it now: only its hash is stored, and it is never shown again.`,
   })
 }

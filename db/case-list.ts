@@ -30,3 +30,16 @@ export function findCases(db: Db, filter: CaseFilter): Promise<CaseRow[]> {
   if (filter.after !== undefined) query = query.where('id', '>', filter.after)
   return query.execute()
 }
+
+/** A case of this merchant; `undefined` when there is none. */
+export const findCaseOf = (
+  db: Db,
+  merchantId: MerchantId,
+  id: CaseId,
+): Promise<CaseRow | undefined> =>
+  db
+    .selectFrom('open_case')
+    .selectAll()
+    .where('merchant_id', '=', merchantId)
+    .where('id', '=', id)
+    .executeTakeFirst()

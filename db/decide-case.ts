@@ -8,6 +8,7 @@ import type { ConfirmDeps } from './confirm-payment.ts'
 import type { Db, Trx } from './database.ts'
 import { DecisionImpossible } from './decision.ts'
 import type { Deciding, DecisionEffect, DecisionRequest } from './decision.ts'
+import { resendDead } from './decide-event.ts'
 import {
   lockEvidence,
   reviveLate,
@@ -108,6 +109,7 @@ const nothing: Carry = () => Promise.resolve({})
 /** What is tried again where it is no refund. */
 const retryOther: ReadonlyMap<string, Carry> = new Map<string, Carry>([
   ['points_refused', retryGrant],
+  ['event_dead', resendDead],
   ['unknown_payment', judgeAnew],
   ['payment_not_paid', judgeAnew],
 ])

@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely'
 import type { EndpointId, MerchantId } from '#domain/id'
 import { newEndpointId } from '#domain/id'
 import { Secret } from '#domain/secret'
-import type { Db } from './database.ts'
+import type { Db, Trx } from './database.ts'
 import type { Schema } from './schema.ts'
 import { seal } from './seal.ts'
 import type { SealKey } from './seal.ts'
@@ -92,8 +92,27 @@ export async function removeEndpoint(
   merchantId: MerchantId,
   id: EndpointId,
 ): Promise<boolean> {
-  return db.transaction().execute(async (trx) => {
-    // Deliveries before their address, as everywhere; one that is written meanwhile ends when it is due.
+  return db.transaction().execute((trx) => endEndpoint(trx, merchantId, id))
+}
+
+/** As `removeEndpoint`, in the caller's transaction. False: it was not called any more. */
+export async function endEndpoint(
+  trx: Trx,
+  merchantId: MerchantId,
+  id: EndpointId,
+): Promise<boolean> {
+  // Deliveries before their address, as everywhere; one that is written meanwhile ends when it is due. They
+  // are locked in a statement of its own: one that locks and updates what others update can deadlock.
+  const waiting = await trx
+    .selectFrom('event_delivery')
+    .select('id')
+    .where('merchant_id', '=', merchantId)
+    .where('endpoint_id', '=', id)
+    .where('state', '=', 'pending')
+    .orderBy('id')
+    .forNoKeyUpdate()
+    .execute()
+  if (waiting.length > 0) {
     await trx
       .updateTable('event_delivery')
       .set({ state: 'dead', due_at: null })
@@ -101,14 +120,14 @@ export async function removeEndpoint(
       .where('endpoint_id', '=', id)
       .where('state', '=', 'pending')
       .execute()
-    const rows = await trx
-      .updateTable('event_endpoint')
-      .set({ enabled: false })
-      .where('merchant_id', '=', merchantId)
-      .where('id', '=', id)
-      .where('enabled', '=', true)
-      .returning('id')
-      .execute()
-    return rows.length === 1
-  })
+  }
+  const rows = await trx
+    .updateTable('event_endpoint')
+    .set({ enabled: false })
+    .where('merchant_id', '=', merchantId)
+    .where('id', '=', id)
+    .where('enabled', '=', true)
+    .returning('id')
+    .execute()
+  return rows.length === 1
 }

@@ -15,6 +15,7 @@ export type AttemptRow = Selectable<Schema['merchant_event_attempt']>
 export interface EventFilter {
   readonly merchantId: MerchantId
   readonly type?: EventType | undefined
+  readonly subject?: string | undefined
   /** The last id of the page before. */
   readonly after?: EventId | undefined
   readonly limit: number
@@ -39,6 +40,7 @@ export async function findEvents(db: Db, filter: EventFilter): Promise<EventRow[
     .orderBy('id')
     .limit(filter.limit)
   if (filter.type !== undefined) query = query.where('type', '=', filter.type)
+  if (filter.subject !== undefined) query = query.where('subject', '=', filter.subject)
   if (filter.after !== undefined) query = query.where('id', '>', filter.after)
   return query.execute()
 }
@@ -51,6 +53,19 @@ async function findQuietTime(db: Db): Promise<Date> {
     WHERE datname = current_database() AND backend_xid IS NOT NULL`.execute(db)
   return rows[0]?.at ?? new Date(0)
 }
+
+/** An event of this merchant; `undefined` when there is none. */
+export const findEvent = (
+  db: Db,
+  merchantId: MerchantId,
+  id: EventId,
+): Promise<EventRow | undefined> =>
+  db
+    .selectFrom('merchant_event')
+    .selectAll()
+    .where('merchant_id', '=', merchantId)
+    .where('id', '=', id)
+    .executeTakeFirst()
 
 /** How an event fared at each address; `undefined` when the merchant has no such event. */
 export async function findDeliveries(

@@ -3,8 +3,10 @@ import { nextAttemptAt } from '#domain/event'
 import { newLogId } from '#domain/id'
 import { addMs } from '#domain/time'
 import type { Db, Trx } from './database.ts'
+import { openCases } from './case.ts'
 import { endDelivery, wakeAt } from './event-delivery.ts'
 import type { Delivery } from './event-delivery.ts'
+import { endEndpoint } from './event-endpoint.ts'
 import type { Jobs } from './job.ts'
 
 /** What came of an attempt. A status of 200 to 299 is success; anything else, and nothing, is not. */
@@ -37,6 +39,10 @@ export async function finishDelivery(
       await markDelivered(trx, delivery, result)
       return
     }
+    if (result.status === GONE) {
+      await endGone(trx, delivery)
+      return
+    }
     const endedAt = addMs(result.startedAt, result.elapsedMs)
     const next = nextAttemptAt(Number(delivery.attempt), endedAt, chance)
     if (next === undefined) await markDead(trx, delivery, result)
@@ -44,6 +50,18 @@ export async function finishDelivery(
     // Last, because every transaction here locks a delivery before its address.
     await countFailure(trx, delivery, result)
   })
+}
+
+/** Standard Webhooks, "Deliverability": whoever answers 410 does not want to be called again. */
+const GONE = 410
+
+/** A person looks, because events do not reach the shop there; its other addresses are told. */
+async function endGone(trx: Trx, { merchantId, endpoint, eventId }: Delivery): Promise<void> {
+  if (!(await endEndpoint(trx, merchantId, endpoint.id))) return
+  const evidence = { event: eventId, url: endpoint.url }
+  await openCases(trx, [
+    { merchantId, kind: 'event_endpoint_gone', subject: endpoint.id, evidence },
+  ])
 }
 
 const keepAttempt = (

@@ -1,5 +1,7 @@
 import { newApiKeyId, newMerchantId } from '#domain/id'
 import type { MerchantId } from '#domain/id'
+import { SCOPES } from '#domain/scope'
+import type { Scope } from '#domain/scope'
 import { Secret } from '#domain/secret'
 import type { Db } from './database.ts'
 
@@ -15,11 +17,18 @@ export async function addMerchant(db: Db, name: string): Promise<MerchantId> {
 
 const hashKey = (key: string): string => new Bun.CryptoHasher('sha256').update(key).digest('hex')
 
-/** Makes an API key. This is the only moment at which it can be read: its hash alone is stored. */
+/** Whom a request speaks for, and what it may. */
+export interface KeyHolder {
+  readonly merchantId: MerchantId
+  readonly scopes: readonly Scope[]
+}
+
+/** Makes an API key; it may do everything unless scopes are named. This is the only moment at which it can be read: its hash alone is stored. */
 export async function createApiKey(
   db: Db,
   merchantId: MerchantId,
   mode: 'live' | 'test',
+  scopes: readonly Scope[] = SCOPES,
 ): Promise<Secret> {
   const bytes = crypto.getRandomValues(new Uint8Array(KEY_RANDOM_BYTES))
   const key = `sk_${mode}_${Buffer.from(bytes).toString('base64url')}`
@@ -30,18 +39,19 @@ export async function createApiKey(
       id: newApiKeyId(),
       hash: hashKey(key),
       shown_prefix: key.slice(0, SHOWN_CHARACTERS),
+      scopes,
     })
     .execute()
   return new Secret(key)
 }
 
-/** The merchant that an API key speaks for; `undefined` for an unknown or revoked key. */
-export async function findMerchantByKey(db: Db, key: Secret): Promise<MerchantId | undefined> {
+/** Whom an API key speaks for, and what it may do; `undefined` for an unknown or revoked key. */
+export async function findKeyHolder(db: Db, key: Secret): Promise<KeyHolder | undefined> {
   const row = await db
     .selectFrom('api_key')
-    .select('merchant_id')
+    .select(['merchant_id', 'scopes'])
     .where('hash', '=', hashKey(key.reveal()))
     .where('revoked_at', 'is', null)
     .executeTakeFirst()
-  return row?.merchant_id
+  return row && { merchantId: row.merchant_id, scopes: row.scopes }
 }

@@ -11,6 +11,7 @@ import { operationSchema } from './migration/0006-operation.ts'
 import { paymentListIndex } from './migration/0007-payment-list.ts'
 import { runLast } from './migration/0008-run-last.ts'
 import { grantVoid } from './migration/0009-grant-void.ts'
+import { merchantApi } from './migration/0011-merchant-api.ts'
 import { makePartitions } from './partition.ts'
 import { createQueues } from './queue.ts'
 
@@ -25,6 +26,7 @@ const migrations = {
   '0007-payment-list': paymentListIndex,
   '0008-run-last': runLast,
   '0009-grant-void': grantVoid,
+  '0011-merchant-api': merchantApi,
 }
 
 /** Brings a database to this version: our tables, then pg-boss's schema and queues. Safe to repeat. */

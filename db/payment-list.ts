@@ -9,6 +9,8 @@ export interface PaymentFilter {
   readonly state?: PaymentState | undefined
   /** The merchant's own number: all attempts of one order. */
   readonly orderNumber?: string | undefined
+  readonly channel?: string | undefined
+  readonly channelAccount?: string | undefined
   /** Created at this moment or later. */
   readonly createdFrom?: Date | undefined
   /** Created before this moment. */
@@ -39,6 +41,10 @@ export async function listPayments(db: Db, filter: PaymentFilter): Promise<Liste
     .limit(filter.limit)
   if (state !== undefined) query = query.where('p.state', '=', state)
   if (orderNumber !== undefined) query = query.where('o.order_number', '=', orderNumber)
+  if (filter.channel !== undefined) query = query.where(isOfChannel(merchantId, filter.channel))
+  if (filter.channelAccount !== undefined) {
+    query = query.where(sql<boolean>`p.channel_account_id = ${filter.channelAccount}`)
+  }
   if (createdFrom !== undefined) query = query.where('p.created_at', '>=', createdFrom)
   if (createdBefore !== undefined) query = query.where('p.created_at', '<', createdBefore)
   if (after !== undefined) {
@@ -54,3 +60,8 @@ export async function listPayments(db: Db, filter: PaymentFilter): Promise<Liste
     order: { order_number, state: order_state, user_id },
   }))
 }
+
+/** The accounts first: they are few, and known before the payments are walked. */
+const isOfChannel = (merchantId: MerchantId, channel: string) =>
+  sql<boolean>`p.channel_account_id IN (SELECT a.id FROM channel_account a
+    WHERE a.merchant_id = ${merchantId} AND a.channel = ${channel})`

@@ -18,6 +18,8 @@ export interface NewRefund {
   readonly origin: RefundOrigin
   /** The client's Idempotency-Key: one key, one refund, also after a crash between commit and answer. */
   readonly requestKey?: string
+  /** The merchant's own number: one number, one refund. */
+  readonly refundNumber?: string | undefined
   readonly now: Date
 }
 
@@ -26,6 +28,8 @@ export type RefundRequestOutcome =
   | { readonly kind: 'payment_not_found' }
   /** An earlier refund has this key, with another amount or of another payment. */
   | { readonly kind: 'key_reused' }
+  /** An earlier refund has this number, with another amount or of another payment. */
+  | { readonly kind: 'number_reused' }
   /** Not paid, not refundable any more, or less is left than was asked for. */
   | { readonly kind: 'not_refundable'; readonly availableMinor: bigint }
 
@@ -40,7 +44,22 @@ export async function requestRefund(
   jobs: Jobs,
   wanted: NewRefund,
 ): Promise<RefundRequestOutcome> {
-  return db.transaction().execute(async (trx) => {
+  try {
+    return await request(db, jobs, wanted)
+  } catch (error) {
+    // A twin for another payment, which has another lock, took the number a moment before: now it is seen.
+    if (!isNumberTaken(error)) throw error
+    return request(db, jobs, wanted)
+  }
+}
+
+const NUMBER_KEY = 'refund_merchant_id_refund_number_key'
+
+const isNumberTaken = (error: unknown): boolean =>
+  error instanceof Error && 'constraint' in error && error.constraint === NUMBER_KEY
+
+const request = (db: Db, jobs: Jobs, wanted: NewRefund): Promise<RefundRequestOutcome> =>
+  db.transaction().execute(async (trx) => {
     const payment = await lockOrderOf(trx, wanted.merchantId, wanted.paymentId)
     if (payment === undefined) return { kind: 'payment_not_found' }
     const earlier = await findByKey(trx, wanted)
@@ -49,11 +68,16 @@ export async function requestRefund(
         ? { kind: 'requested', refund: earlier }
         : { kind: 'key_reused' }
     }
+    const numbered = await findByNumber(trx, wanted)
+    if (numbered !== undefined) {
+      return isSame(numbered, wanted)
+        ? { kind: 'requested', refund: numbered }
+        : { kind: 'number_reused' }
+    }
     const refund = await reserveRefund(trx, jobs, wanted)
     if (refund !== undefined) return { kind: 'requested', refund }
     return { kind: 'not_refundable', availableMinor: refundableMinor(payment) }
   })
-}
 
 async function findByKey(trx: Trx, wanted: NewRefund): Promise<RefundRow | undefined> {
   if (wanted.requestKey === undefined) return undefined
@@ -62,6 +86,16 @@ async function findByKey(trx: Trx, wanted: NewRefund): Promise<RefundRow | undef
     .selectAll()
     .where('merchant_id', '=', wanted.merchantId)
     .where('request_key', '=', wanted.requestKey)
+    .executeTakeFirst()
+}
+
+async function findByNumber(trx: Trx, wanted: NewRefund): Promise<RefundRow | undefined> {
+  if (wanted.refundNumber === undefined) return undefined
+  return trx
+    .selectFrom('refund')
+    .selectAll()
+    .where('merchant_id', '=', wanted.merchantId)
+    .where('refund_number', '=', wanted.refundNumber)
     .executeTakeFirst()
 }
 
@@ -125,6 +159,7 @@ export async function reserveRefund(
       currency: account.currency,
       reason: wanted.reason,
       request_key: wanted.requestKey ?? null,
+      refund_number: wanted.refundNumber ?? null,
       created_at: wanted.now,
       due_at: wanted.now,
     })

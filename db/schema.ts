@@ -15,6 +15,7 @@ import type {
 import type { KeyPurpose } from '#domain/key'
 import type { Method, NextAction, Wallet } from '#domain/method'
 import type { Currency } from '#domain/money'
+import type { Scope } from '#domain/scope'
 import type {
   CaseState,
   Disposition,
@@ -49,6 +50,7 @@ export interface Schema extends EventSchema, BillSchema, OperationSchema {
     id: ApiKeyId
     hash: string
     shown_prefix: string
+    scopes: readonly Scope[]
     created_at: Stamp
     revoked_at: Date | null
   }
@@ -190,6 +192,8 @@ export interface Schema extends EventSchema, BillSchema, OperationSchema {
     currency: Currency
     reason: string
     request_key: string | null
+    /** The merchant's own. */
+    refund_number: string | null
     state: Generated<RefundState>
     vendor_time: string | null
     channel_refund_id: string | null

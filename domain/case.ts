@@ -31,6 +31,7 @@ const BY_KIND: ReadonlyMap<string, readonly CaseDecision[]> = new Map<
   ['refund_not_available', ['refused']],
   ['refund_waiting', ['refused']],
   ['points_refused', ['retry']],
+  ['event_dead', ['retry']],
   // Its payment may have turned up: it is judged anew (OR-04).
   ['unknown_payment', ['retry']],
   ['payment_not_paid', ['retry']],

@@ -1,3 +1,5 @@
+import type { DiscrepancyState } from './state.ts'
+
 /** How a bill and our rows can differ (design, section 8; payment rules, section 8). */
 export const DISCREPANCY_KINDS = [
   'missing_here',
@@ -13,6 +15,13 @@ export const DISCREPANCY_KINDS = [
 ] as const
 
 export type DiscrepancyKind = (typeof DISCREPANCY_KINDS)[number]
+
+export const DISCREPANCY_STATES = [
+  'held',
+  'open',
+  'repairing',
+  'resolved',
+] as const satisfies readonly DiscrepancyState[]
 
 /** What an operator can decide about a discrepancy (design, section 8). */
 export const DISCREPANCY_DECISIONS = [

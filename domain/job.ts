@@ -85,5 +85,13 @@ export const QUEUE_NAMES: readonly QueueName[] = [
   'discrepancy-resolve',
 ]
 
+/**
+ * The newest form of payloads that this version understands. One without a `version` is of the first form.
+ *
+ * Whoever changes a form in a way that this version would misread raises the number and writes it into the
+ * payload: a worker that is still of the old version then leaves the job to one of the new.
+ */
+export const JOB_VERSION = 1
+
 /** Every queue has its own dead-letter queue. */
 export const deadLetterOf = (queue: QueueName): string => `${queue}-dead`

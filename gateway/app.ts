@@ -9,11 +9,13 @@ import { capabilityRoute } from './route/capability.ts'
 import { eventEndpointRoute } from './route/event-endpoint.ts'
 import { eventRoute } from './route/event.ts'
 import { healthRoute } from './route/health.ts'
+import { openApiRoute } from './route/openapi.ts'
 import { orderRoute } from './route/order.ts'
 import { payPageRoute } from './route/pay-page.ts'
 import { paymentListRoute } from './route/payment-list.ts'
 import { paymentRoute } from './route/payment.ts'
 import { reconciliationRoute } from './route/reconciliation.ts'
+import { refundListRoute } from './route/refund-list.ts'
 import { refundRoute } from './route/refund.ts'
 import { timelineRoute } from './route/timeline.ts'
 
@@ -22,6 +24,7 @@ const merchantRoutes = [
   paymentRoute,
   paymentListRoute,
   refundRoute,
+  refundListRoute,
   orderRoute,
   timelineRoute,
   caseRoute,
@@ -43,6 +46,7 @@ export function createApp(deps: GatewayDeps): Hono<GatewayEnv> {
     ),
   )
   app.route('/', healthRoute(deps))
+  app.route('/', openApiRoute())
   app.route('/', callbackRoute(deps))
   for (const route of merchantRoutes) app.route('/', route(deps))
   app.route('/', payPageRoute(deps))

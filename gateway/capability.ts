@@ -1,17 +1,24 @@
+import { z } from 'zod'
 import type { Strategies } from '#channel/registry'
-import type { Method, Wallet } from '#domain/method'
+import { METHODS } from '#domain/method'
+
+const methods = z.array(z.enum(METHODS)).readonly()
 
 /** What one channel can do, in the words of the merchant API. */
-export interface CapabilityView {
-  readonly channel: string
-  readonly methods: readonly Method[]
-  /** Only where one channel reaches several wallets; a payment then names its own. */
-  readonly wallets: Readonly<Record<Wallet, readonly Method[]>> | null
-  readonly close: boolean
-  readonly refund: boolean
-  readonly bill: boolean
-  readonly expires_in_s: { readonly min: number; readonly max: number }
-}
+export const capabilitySchema = z.object({
+  channel: z.string(),
+  methods,
+  wallets: z
+    .object({ alipay: methods, wechat_pay: methods, unionpay: methods })
+    .nullable()
+    .describe('Only where one channel reaches several wallets; a payment then names its own.'),
+  close: z.boolean(),
+  refund: z.boolean(),
+  bill: z.boolean(),
+  expires_in_s: z.object({ min: z.int(), max: z.int() }),
+})
+
+export type CapabilityView = z.input<typeof capabilitySchema>
 
 /** What every channel of this program can do at most, by name, read from the strategies themselves. */
 export const viewCapabilities = (strategies: Strategies): readonly CapabilityView[] =>

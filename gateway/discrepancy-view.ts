@@ -1,8 +1,29 @@
+import { z } from 'zod'
 import type { DiscrepancyRow } from '#db/discrepancy'
+import { DISCREPANCY_KINDS, DISCREPANCY_STATES } from '#domain/discrepancy'
 import { jsonMinor } from '#domain/money'
 
+export const discrepancySchema = z.object({
+  id: z.string(),
+  object: z.literal('discrepancy'),
+  kind: z.enum(DISCREPANCY_KINDS),
+  subject_kind: z.enum(['payment', 'refund', 'points', 'day']),
+  subject: z.string(),
+  business_date: z.iso.date(),
+  state: z.enum(DISCREPANCY_STATES),
+  our_amount: z.int().nullable(),
+  their_amount: z.int().nullable(),
+  evidence: z.record(z.string(), z.unknown()),
+  decision: z.string().nullable(),
+  reason: z.string().nullable(),
+  decided_by: z.string().nullable(),
+  version: z.int(),
+  opened_at: z.iso.datetime(),
+  resolved_at: z.iso.datetime().nullable(),
+})
+
 /** A discrepancy as merchants and operators see it. */
-export const viewDiscrepancy = (row: DiscrepancyRow) => ({
+export const viewDiscrepancy = (row: DiscrepancyRow): z.input<typeof discrepancySchema> => ({
   id: row.id,
   object: 'discrepancy',
   kind: row.kind,

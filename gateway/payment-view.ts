@@ -1,14 +1,59 @@
+import { z } from 'zod'
 import type { OrderRow, PaymentRow } from '#db/payment'
+import { METHODS, WALLETS } from '#domain/method'
 import { jsonMinor } from '#domain/money'
 import type { GatewayDeps } from './deps.ts'
 import { isPayable } from './payable.ts'
+
+const texts = z.record(z.string(), z.string())
+
+/** What the shop's page or app must do next (design, section 5). */
+const nextActionSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('form'), action: z.string(), fields: texts }),
+  z.object({ type: z.literal('redirect'), url: z.string() }),
+  z.object({
+    type: z.literal('qr_code'),
+    content: z.string(),
+    svg_url: z.string(),
+    png_url: z.string(),
+  }),
+  z.object({ type: z.literal('sdk'), params: texts }),
+])
+
+export const orderStateSchema = z.enum(['unpaid', 'paid', 'closed', 'partly_refunded', 'refunded'])
+
+export const paymentSchema = z.object({
+  id: z.string().describe('Also the order number that the vendor sees.'),
+  object: z.literal('payment'),
+  state: z.enum(['created', 'pending', 'paid', 'closed']),
+  disposition: z
+    .enum(['counted', 'excess', 'late'])
+    .nullable()
+    .describe('How a paid payment stands to its order.'),
+  method: z.enum(METHODS),
+  wallet: z.enum(WALLETS).nullable(),
+  amount: z.int(),
+  received_amount: z.int().nullable(),
+  refunded: z.int(),
+  currency: z.literal('CNY'),
+  subject: z.string(),
+  channel_account: z.string(),
+  channel_payment_id: z.string().nullable().describe("The vendor's own number."),
+  refusal_code: z.string().nullable(),
+  order: z.object({ order_number: z.string(), state: orderStateSchema, user_id: z.string() }),
+  next_action: nextActionSchema.nullable().describe('Only while the payment can be paid.'),
+  pay_url: z.string(),
+  created_at: z.iso.datetime(),
+  expires_at: z.iso.datetime(),
+  paid_at: z.iso.datetime().nullable().describe("The vendor's time."),
+})
 
 /** A payment as the merchant API shows it. */
 export function viewPayment(
   deps: Pick<GatewayDeps, 'publicUrl' | 'clock'>,
   payment: PaymentRow,
   order: Pick<OrderRow, 'order_number' | 'state' | 'user_id'>,
-) {
+): z.input<typeof paymentSchema> {
   return {
     id: payment.id,
     object: 'payment',
@@ -34,7 +79,10 @@ export function viewPayment(
   }
 }
 
-function viewAction({ publicUrl }: Pick<GatewayDeps, 'publicUrl'>, payment: PaymentRow) {
+function viewAction(
+  { publicUrl }: Pick<GatewayDeps, 'publicUrl'>,
+  payment: PaymentRow,
+): z.input<typeof nextActionSchema> | null {
   const action = payment.next_action
   if (action?.type !== 'qr_code') return action
   const address = `${publicUrl}/v1/payments/${payment.id}`

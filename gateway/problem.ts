@@ -1,3 +1,5 @@
+import { z } from 'zod'
+
 /** A refusal that the client can act on (RFC 9457). */
 export class Problem extends Error {
   override readonly name = 'Problem'
@@ -13,7 +15,8 @@ export class Problem extends Error {
   }
 }
 
-export type ProblemStatus = 400 | 401 | 404 | 405 | 409 | 412 | 413 | 422 | 428 | 500 | 502 | 503
+export type ProblemStatus =
+  400 | 401 | 403 | 404 | 405 | 409 | 412 | 413 | 422 | 428 | 500 | 502 | 503
 
 /** The vendor's own words, kept apart from ours. */
 export interface ChannelProblem {
@@ -22,9 +25,23 @@ export interface ChannelProblem {
   readonly message: string
 }
 
+/** A problem as it is written (RFC 9457). Clients decide by `code`. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  request_id: z.string(),
+  channel: z
+    .object({ name: z.string(), code: z.string(), message: z.string() })
+    .optional()
+    .describe("The vendor's own words, kept apart from ours."),
+})
+
 /** Writes a problem. Never repeats what the client sent. */
 export function problemResponse(problem: Problem, requestId: string): Response {
-  const body = {
+  const body: z.input<typeof problemSchema> = {
     type: `urn:pingzhang:problem:${problem.code}`,
     title: problem.code.replaceAll('_', ' '),
     status: problem.status,

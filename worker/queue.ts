@@ -3,7 +3,7 @@ import type { Job } from 'pg-boss'
 import { openCase } from '#db/case'
 import { parseMerchantId } from '#domain/id'
 import type { MerchantId } from '#domain/id'
-import { QUEUE_NAMES, deadLetterOf } from '#domain/job'
+import { JOB_VERSION, QUEUE_NAMES, deadLetterOf } from '#domain/job'
 import type { JobByQueue, QueueName } from '#domain/job'
 import type { WorkerDeps } from './deps.ts'
 import { runCompensation } from './job/compensation.ts'
@@ -119,7 +119,8 @@ async function consume<Name extends QueueName>(
   await boss.work(name, workSettings(name, options), (jobs: Job<JobByQueue[Name]>[]) =>
     mapAtMost(AT_ONCE_MAX[name] ?? BATCH_SIZE, jobs, async (job) => {
       try {
-        await handler(deps, expectMerchant(job.data), job.signal)
+        if (isNewer(job.data)) await leave(deps, name, job)
+        else await handler(deps, expectMerchant(job.data), job.signal)
         return { id: job.id, status: 'completed' as const }
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error)
@@ -170,6 +171,30 @@ async function consumeDead(
       })
     }
   })
+}
+
+const NEWER_PAUSE_SECONDS = 60
+
+/** Of a version that is being deployed beside this one. */
+const isNewer = (data: unknown): boolean =>
+  typeof data === 'object' &&
+  data !== null &&
+  'version' in data &&
+  Number(data.version) > JOB_VERSION
+
+/**
+ * Leaves a job to a newer worker: the same payload, later, as a job of its own, because retries are counted
+ * and a dead letter would be a case for nothing.
+ */
+async function leave<Name extends QueueName>(
+  { db, jobs, log }: WorkerDeps,
+  name: Name,
+  { id, data }: Job<JobByQueue[Name]>,
+): Promise<void> {
+  log.warn({ queue: name, job: id }, 'job of a newer version: left to a newer worker')
+  await db
+    .transaction()
+    .execute((trx) => jobs.send(trx, name, [{ data, startAfterSeconds: NEWER_PAUSE_SECONDS }]))
 }
 
 /** A job of another shape goes the way of a job that fails: to the dead letters, and never unseen. */

@@ -5,11 +5,15 @@ import type { DiscrepancyOutcome } from '#db/decide-discrepancy'
 import type { DiscrepancyRow } from '#db/discrepancy'
 import { findDiscrepancies, findDiscrepancyById } from '#db/reconciliation-list'
 import { unreachable } from '#domain/assert'
-import { DISCREPANCY_DECISIONS, DISCREPANCY_KINDS, isAllowed } from '#domain/discrepancy'
+import {
+  DISCREPANCY_DECISIONS,
+  DISCREPANCY_KINDS,
+  DISCREPANCY_STATES,
+  isAllowed,
+} from '#domain/discrepancy'
 import { parseDiscrepancyId, parseMerchantId } from '#domain/id'
 import type { DiscrepancyId, MerchantId } from '#domain/id'
 import { parseReason } from '#domain/reason'
-import type { DiscrepancyState } from '#domain/state'
 import { readBody } from '../body.ts'
 import type { GatewayDeps } from '../deps.ts'
 import { viewDiscrepancy } from '../discrepancy-view.ts'
@@ -18,17 +22,11 @@ import { listPage, pageOf } from '../list.ts'
 import { Problem } from '../problem.ts'
 import type { ConsoleEnv } from './app.ts'
 
-const STATES = [
-  'held',
-  'open',
-  'repairing',
-  'resolved',
-] as const satisfies readonly DiscrepancyState[]
 const merchantId = z.custom<MerchantId>((id) => id !== undefined, 'expected the id of a merchant')
 
 const filter = z.strictObject({
   merchant: z.string().transform(parseMerchantId).pipe(merchantId).optional(),
-  state: z.enum(STATES).optional(),
+  state: z.enum(DISCREPANCY_STATES).optional(),
   kind: z.enum(DISCREPANCY_KINDS).optional(),
   ...pageOf(parseDiscrepancyId),
 })

@@ -8,7 +8,7 @@ import { loadMerchant } from '../middleware/key.ts'
 export function capabilityRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   const route = new Hono<GatewayEnv>()
   route.get('/v1/capabilities', async (context) => {
-    await loadMerchant(deps.db, context.req.raw)
+    await loadMerchant(deps.db, context.req.raw, 'payment:read')
     context.header('cache-control', 'no-store')
     return context.json({ object: 'list', data: viewCapabilities(strategies) })
   })

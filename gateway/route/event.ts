@@ -1,19 +1,20 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { findAttempts, findDeliveries, findEvents } from '#db/event-list'
-import type { AttemptRow, DeliveryRow, EventRow } from '#db/event-list'
+import { findAttempts, findDeliveries, findEvent, findEvents } from '#db/event-list'
 import { resendEvent } from '#db/event-resend'
 import { EVENT_TYPES } from '#domain/event'
 import { parseEventId } from '#domain/id'
 import type { EventId } from '#domain/id'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
+import { viewDelivery, viewEvent } from '../event-view.ts'
 import { json, parseQuery } from '../json.ts'
 import { listPage, pageOf } from '../list.ts'
 import { loadMerchant } from '../middleware/key.ts'
 import { Problem } from '../problem.ts'
 
-const filter = z.strictObject({
+export const eventFilter = z.strictObject({
   type: z.enum(EVENT_TYPES).optional(),
+  subject: z.string().max(128).optional().describe('The id of what events are about.'),
   ...pageOf(parseEventId),
 })
 
@@ -21,13 +22,19 @@ const filter = z.strictObject({
 export function eventRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   const route = new Hono<GatewayEnv>()
   route.get('/v1/events', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
-    const { cursor: after, limit, type } = parseQuery(filter, context.req.query())
-    const rows = await findEvents(deps.db, { merchantId, type, after, limit: limit + 1 })
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'event:read')
+    const { cursor: after, limit, ...rest } = parseQuery(eventFilter, context.req.query())
+    const rows = await findEvents(deps.db, { merchantId, ...rest, after, limit: limit + 1 })
     return listPage(rows, limit, viewEvent)
   })
+  route.get('/v1/events/:id', async (context) => {
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'event:read')
+    const found = await findEvent(deps.db, merchantId, readEventId(context.req.param('id')))
+    if (found === undefined) throw notFound()
+    return json(viewEvent(found))
+  })
   route.get('/v1/events/:id/deliveries', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'event:read')
     const id = readEventId(context.req.param('id'))
     const rows = await findDeliveries(deps.db, merchantId, id)
     if (rows === undefined) throw notFound()
@@ -37,7 +44,7 @@ export function eventRoute(deps: GatewayDeps): Hono<GatewayEnv> {
     return json({ object: 'list', data: await Promise.all(data) })
   })
   route.post('/v1/events/:id/resend', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'event:write')
     const id = readEventId(context.req.param('id'))
     const count = await resendEvent(deps.db, deps.jobs, { merchantId, id }, deps.clock.now())
     if (count === undefined) throw notFound()
@@ -53,26 +60,3 @@ function readEventId(text: string): EventId {
 }
 
 const notFound = (): Problem => new Problem(404, 'event_not_found', 'no event has this id')
-
-/** The body is shown as it is sent. */
-const viewEvent = (row: EventRow) => {
-  const content: unknown = JSON.parse(row.body)
-  return { id: row.id, object: 'event', subject: row.subject, content }
-}
-
-const viewDelivery = (row: DeliveryRow, attempts: readonly AttemptRow[]) => ({
-  id: row.id,
-  object: 'delivery',
-  endpoint: row.endpoint_id,
-  state: row.state,
-  attempts: Number(row.attempts),
-  next_attempt_at: row.due_at?.toISOString() ?? null,
-  delivered_at: row.delivered_at?.toISOString() ?? null,
-  latest_attempts: attempts.map(({ at, attempt, status, error, elapsed_ms: elapsedMs }) => ({
-    attempt: Number(attempt),
-    at: at.toISOString(),
-    status: status === null ? null : Number(status),
-    error,
-    elapsed_ms: Number(elapsedMs),
-  })),
-})

@@ -2,24 +2,22 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { listPayments } from '#db/payment-list'
 import { parsePaymentId } from '#domain/id'
-import { parseRfc3339 } from '#domain/time'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
 import { parseQuery } from '../json.ts'
-import { listPage, pageOf } from '../list.ts'
+import { listPage, momentSchema, pageOf } from '../list.ts'
 import { loadMerchant } from '../middleware/key.ts'
 import { viewPayment } from '../payment-view.ts'
 
 /** A payment is long. */
 const LIMIT = 20
 
-const date = z.custom<Date>((at) => at !== undefined, 'expected RFC 3339 with its offset')
-const moment = z.string().transform(parseRfc3339).pipe(date).optional()
-
-const filter = z.strictObject({
+export const paymentFilter = z.strictObject({
   state: z.enum(['created', 'pending', 'paid', 'closed']).optional(),
   order_number: z.string().min(1).max(64).optional(),
-  'created[gte]': moment,
-  'created[lt]': moment,
+  channel: z.string().max(32).optional(),
+  channel_account: z.string().max(64).optional(),
+  'created[gte]': momentSchema.optional(),
+  'created[lt]': momentSchema.optional(),
   ...pageOf(parsePaymentId, LIMIT),
 })
 
@@ -27,12 +25,14 @@ const filter = z.strictObject({
 export function paymentListRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   const route = new Hono<GatewayEnv>()
   route.get('/v1/payments', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
-    const asked = parseQuery(filter, context.req.query())
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'payment:read')
+    const asked = parseQuery(paymentFilter, context.req.query())
     const rows = await listPayments(deps.db, {
       merchantId,
       state: asked.state,
       orderNumber: asked.order_number,
+      channel: asked.channel,
+      channelAccount: asked.channel_account,
       createdFrom: asked['created[gte]'],
       createdBefore: asked['created[lt]'],
       after: asked.cursor,

@@ -18,7 +18,7 @@ import { Problem } from '../problem.ts'
 export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   const route = new Hono<GatewayEnv>()
   route.post('/v1/payments', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'payment:write')
     const request = await readKeyed(context, merchantId)
     return runOnce(deps.db, request, async () => {
       const created = await createPayment(deps, merchantId, parseBody(paymentBody, request.body))
@@ -31,12 +31,12 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
     })
   })
   route.get('/v1/payments/:id', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'payment:read')
     const found = await loadPayment(deps, merchantId, context.req.param('id'))
     return json(viewPayment(deps, found.payment, found.order))
   })
   route.post('/v1/payments/:id/close', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'payment:write')
     const found = await loadPayment(deps, merchantId, context.req.param('id'))
     const request = await readKeyed(context, merchantId)
     return runOnce(deps.db, request, async () => {
@@ -48,7 +48,7 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
     })
   })
   route.post('/v1/payments/:id/query', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'payment:write')
     const { payment } = await loadPayment(deps, merchantId, context.req.param('id'))
     const now = deps.clock.now()
     await askForQuery(deps.db, deps.jobs, { merchantId, paymentId: payment.id, now })

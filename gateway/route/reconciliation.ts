@@ -4,7 +4,6 @@ import { findDiscrepancies, findReconciliation, findReconciliations } from '#db/
 import type { ReconciliationRow } from '#db/reconciliation-list'
 import { parseDiscrepancyId, parseReconciliationId } from '#domain/id'
 import type { MerchantId } from '#domain/id'
-import { jsonMinor } from '#domain/money'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
 import { fileOf } from '../discrepancy-file.ts'
 import { viewDiscrepancy } from '../discrepancy-view.ts'
@@ -12,38 +11,39 @@ import { json, parseQuery } from '../json.ts'
 import { listPage, pageOf } from '../list.ts'
 import { loadMerchant } from '../middleware/key.ts'
 import { Problem } from '../problem.ts'
+import { viewReconciliation } from '../reconciliation-view.ts'
 
-const filter = z.strictObject({
+export const reconciliationFilter = z.strictObject({
   channel: z.string().max(32).optional(),
   business_date: z.iso.date().optional(),
   ...pageOf(parseReconciliationId),
 })
 
-const foundFilter = z.strictObject(pageOf(parseDiscrepancyId))
+export const discrepancyFilter = z.strictObject(pageOf(parseDiscrepancyId))
 
 /** `/v1/reconciliations`: how each day's bill compares with our books. Read only: operators decide. */
 export function reconciliationRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   const route = new Hono<GatewayEnv>()
   route.get('/v1/reconciliations', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
-    const wanted = parseQuery(filter, context.req.query())
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'reconciliation:read')
+    const wanted = parseQuery(reconciliationFilter, context.req.query())
     const { channel, limit, cursor: before, business_date: businessDate } = wanted
     const query = { merchantId, channel, businessDate, before, limit: limit + 1 }
-    return listPage(await findReconciliations(deps.db, query), limit, viewRun)
+    return listPage(await findReconciliations(deps.db, query), limit, viewReconciliation)
   })
   route.get('/v1/reconciliations/:id', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
-    return json(viewRun(await loadRun(deps, merchantId, context.req.param('id'))))
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'reconciliation:read')
+    return json(viewReconciliation(await loadRun(deps, merchantId, context.req.param('id'))))
   })
   route.get('/v1/reconciliations/:id/discrepancies', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'reconciliation:read')
     const run = await loadRun(deps, merchantId, context.req.param('id'))
-    const { cursor: after, limit } = parseQuery(foundFilter, context.req.query())
+    const { cursor: after, limit } = parseQuery(discrepancyFilter, context.req.query())
     const query = { merchantId, reconciliationId: run.id, after, limit: limit + 1 }
     return listPage(await findDiscrepancies(deps.db, query), limit, viewDiscrepancy)
   })
   route.get('/v1/reconciliations/:id/discrepancies.csv', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'reconciliation:read')
     return fileOf(deps, await loadRun(deps, merchantId, context.req.param('id')))
   })
   return route
@@ -61,17 +61,3 @@ async function loadRun(
   }
   return found
 }
-
-const viewRun = (row: ReconciliationRow) => ({
-  id: row.id,
-  object: 'reconciliation',
-  channel: row.channel,
-  vendor_merchant: row.vendor_merchant,
-  business_date: row.business_date,
-  version: Number(row.version),
-  lines: Number(row.lines),
-  matched: Number(row.matched),
-  our_amount: jsonMinor(row.our_amount),
-  their_amount: jsonMinor(row.their_amount),
-  created_at: row.created_at.toISOString(),
-})

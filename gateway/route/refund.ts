@@ -15,10 +15,17 @@ import { Problem } from '../problem.ts'
 import { viewRefund } from '../refund-view.ts'
 
 const REASON_CHARACTERS_MAX = 80
+const REFUND_NUMBER_CHARACTERS_MAX = 64
 
 /** `POST /v1/payments/{id}/refunds`. The amount is in minor units: there is no "the rest" by omission. */
-const refundBody = z.strictObject({
+export const refundBody = z.strictObject({
   amount: z.int().min(1),
+  refund_number: z
+    .string()
+    .min(1)
+    .max(REFUND_NUMBER_CHARACTERS_MAX)
+    .optional()
+    .describe("The merchant's own number. The same number is the same refund."),
   reason: z.string().min(1).max(REASON_CHARACTERS_MAX).default('refund'),
 })
 
@@ -26,7 +33,7 @@ const refundBody = z.strictObject({
 export function refundRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   const route = new Hono<GatewayEnv>()
   route.post('/v1/payments/:id/refunds', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'refund:write')
     const found = await loadPayment(deps, merchantId, context.req.param('id'))
     const request = await readKeyed(context, merchantId)
     return runOnce(deps.db, request, async () => {
@@ -38,13 +45,13 @@ export function refundRoute(deps: GatewayDeps): Hono<GatewayEnv> {
     })
   })
   route.get('/v1/payments/:id/refunds', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'refund:read')
     const { payment } = await loadPayment(deps, merchantId, context.req.param('id'))
     const refunds = await findShownRefunds(deps.db, { merchantId, paymentId: payment.id })
     return json({ object: 'list', data: refunds.map(viewRefund) })
   })
   route.get('/v1/refunds/:id', async (context) => {
-    const merchantId = await loadMerchant(deps.db, context.req.raw)
+    const merchantId = await loadMerchant(deps.db, context.req.raw, 'refund:read')
     const id = parseRefundId(context.req.param('id'))
     if (id === undefined) throw notFound()
     return json(await showRefund(deps, merchantId, id))
@@ -68,6 +75,7 @@ async function startRefund(
     amountMinor: BigInt(body.amount),
     reason: body.reason,
     origin: 'merchant',
+    refundNumber: body.refund_number,
     requestKey: body.requestKey,
     now: deps.clock.now(),
   })
@@ -82,6 +90,8 @@ async function startRefund(
       )
     case 'key_reused':
       throw new Problem(422, 'idempotency_key_reused', 'this key belongs to another refund')
+    case 'number_reused':
+      throw new Problem(409, 'refund_number_differs', 'this number belongs to another refund')
     case 'payment_not_found':
       throw new Problem(404, 'payment_not_found', 'no payment has this id')
     default:

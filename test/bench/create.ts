@@ -104,7 +104,7 @@ async function throughGateway(
   const db = openDatabase(databaseUrl, workerDatabase, () => undefined)
   const apiKey = (await createApiKey(db, merchantId, 'test')).reveal()
   await db.destroy()
-  const shop = createShop({ gateway: { url }, apiKey })
+  const shop = createShop({ gateway: { url }, apiKey, isUnchecked: true })
   const { wallet } = till
   return async () => {
     const body = {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { openDatabase, workerDatabase } from '#db/database'
-import { findMerchantByKey } from '#db/merchant'
+import { findKeyHolder } from '#db/merchant'
 import { Secret } from '#domain/secret'
 import { startWechatPayEmulator } from '../emulator/wechat-pay/emulator.ts'
 import type { WechatPayEmulator } from '../emulator/wechat-pay/emulator.ts'
@@ -160,7 +160,7 @@ describe('an operator', () => {
     async () => {
       const { key } = await runJson(KEY, 'key', 'create', '--merchant', merchant, '--mode', 'test')
       const db = openDatabase(database.url, workerDatabase, () => undefined)
-      expect(String(await findMerchantByKey(db, new Secret(key)))).toBe(merchant)
+      expect(String((await findKeyHolder(db, new Secret(key)))?.merchantId)).toBe(merchant)
       await db.destroy()
       const file = await addChannel()
       const added = await runJson(ACCOUNT, 'channel', 'add', '--file', file)

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { z } from 'zod'
 import { openDatabase, workerDatabase } from '#db/database'
 import type { Db } from '#db/database'
-import { addMerchant, createApiKey, findMerchantByKey } from '#db/merchant'
+import { addMerchant, createApiKey, findKeyHolder } from '#db/merchant'
 import { findOperator } from '#db/operator'
 import type { MerchantId } from '#domain/id'
+import { SCOPES } from '#domain/scope'
 import { Secret } from '#domain/secret'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
@@ -66,9 +67,38 @@ describe('operator', () => {
   )
 })
 
+describe('key create --scope', () => {
+  const made = z.object({ key: z.string(), scopes: z.array(z.string()) })
+  const create = (...words: string[]): Promise<Result> =>
+    run('key', 'create', '--merchant', merchantId, '--mode', 'live', ...words)
+
+  test(
+    'makes a key that may do this and no more; without the option it may do everything',
+    async () => {
+      const words = ['--scope', 'refund:read', '--scope', 'case:read', 'refund:read', '--json']
+      const few = made.parse(JSON.parse((await create(...words)).out))
+      expect(few.scopes).toEqual(['refund:read', 'case:read'])
+      const holder = await findKeyHolder(db, new Secret(few.key))
+      expect(holder).toEqual({ merchantId, scopes: ['refund:read', 'case:read'] })
+      const all = made.parse(JSON.parse((await create('--json')).out))
+      expect((await findKeyHolder(db, new Secret(all.key)))?.scopes).toEqual([...SCOPES])
+    },
+    TIMEOUT_MS,
+  )
+
+  test(
+    'refuses a scope that there is not',
+    async () => {
+      const { code, err } = await create('--scope', 'payment:all')
+      expect({ code, isTold: err.includes('payment:read') }).toEqual({ code: 2, isTold: true })
+    },
+    TIMEOUT_MS,
+  )
+})
+
 describe('key revoke', () => {
   const speaks = async (key: string): Promise<boolean> =>
-    (await findMerchantByKey(db, new Secret(key))) !== undefined
+    (await findKeyHolder(db, new Secret(key))) !== undefined
 
   test(
     'ends the key that begins so, and no other',

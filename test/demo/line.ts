@@ -27,6 +27,12 @@ export interface CaseLine {
   readonly state: string
 }
 
+/** What was told to the shop's own system, from the merchant API. */
+export interface EventLine {
+  readonly delivered: number
+  readonly dead: number
+}
+
 export interface StoryResult {
   readonly ok: boolean
   readonly payments: readonly PaymentLine[]
@@ -34,5 +40,6 @@ export interface StoryResult {
   readonly quarantined: number
   readonly refunds: readonly RefundLine[]
   readonly cases: readonly CaseLine[]
+  readonly events: EventLine
   readonly elapsed_ms: number
 }

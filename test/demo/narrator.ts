@@ -47,6 +47,7 @@ export function createNarrator(out: NodeJS.WriteStream, startedAt: number): Narr
         `gateway            ${stage.url}\n` +
           vendors.join('') +
           `points system      ${stage.points.url} (/_control/effects)\n` +
+          `the shop's system  ${new URL(stage.merchant.url).origin} (/_control/events, /_control/knobs)\n` +
           `API key (test)     ${stage.apiKey}\n\n`,
       )
     },

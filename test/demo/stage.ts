@@ -10,6 +10,8 @@ import { assert } from '#domain/assert'
 import type { ChannelAccountId } from '#domain/id'
 import { runProcess } from '#cli/process'
 import { waitUntilReady } from '#cli/ready'
+import { startMerchant } from '../emulator/merchant/server.ts'
+import type { Merchant } from '../emulator/merchant/server.ts'
 import { startPointsService } from '../emulator/points/server.ts'
 import type { PointsService } from '../emulator/points/server.ts'
 import { freePort } from '../support/port.ts'
@@ -32,6 +34,8 @@ export interface Stage {
   readonly apiKey: string
   readonly counters: ReadonlyMap<string, Counter>
   readonly points: PointsService
+  /** The shop's own system, which listens for events. */
+  readonly merchant: Merchant
   /** The time of everybody here. */
   clock(): Date
   /** Moves everybody's clock on, to this moment. */
@@ -64,12 +68,18 @@ export async function startStage(say: Narrator): Promise<Stage> {
   const clock = () => clockOf(clockFile).now()
   const points = startPointsService({ databasePath: join(directory, 'points.sqlite'), clock })
   opened.defer(() => points.stop())
+  const merchant = await startMerchant({ clock })
+  opened.defer(() => merchant.stop())
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const { apiKey, counters } = await openShop(postgres.url, { url, clock }, opened)
   say.step(`the shop has accounts at ${[...counters.keys()].join(', ')} (emulators)`)
   const vendors = [...counters.values()].map(({ till }) => till.vendor)
-  const hosts = [`127.0.0.1:${port}`, ...vendors.map((vendor) => new URL(vendor.url).host)]
+  const hosts = [
+    `127.0.0.1:${port}`,
+    merchant.host,
+    ...vendors.map((vendor) => new URL(vendor.url).host),
+  ]
   const env = {
     ...environment(postgres.url, points.url, hosts),
     PINGZHANG_PUBLIC_URL: url,
@@ -85,6 +95,7 @@ export async function startStage(say: Narrator): Promise<Stage> {
     apiKey,
     counters,
     points,
+    merchant,
     clock,
     passTo: (moment) => moveClock(clockFile, moment.getTime() - Date.now()),
     stop: () => all.disposeAsync(),

@@ -1,5 +1,6 @@
 import type { CaseLine, PaymentLine, StoryResult } from './line.ts'
 import type { Narrator } from './narrator.ts'
+import { listen, playMerchantAway, readEvents } from './scene/event.ts'
 import { WRONG_AMOUNT, playFaults, playForgery, playWrongAmount } from './scene/fault.ts'
 import { playMethods } from './scene/method.ts'
 import { playDouble, playExpiry, playLate, playParts } from './scene/money.ts'
@@ -20,10 +21,15 @@ export async function runStory(
   say: Narrator,
   startedAt: number,
 ): Promise<StoryResult> {
+  await listen(stage)
   const slow = Promise.all([playExpiry(stage, say), playParts(stage, say)])
   // A scene that fails while another is told must not end the process before the story does.
   slow.catch(() => undefined)
-  const sales = [...(await playMethods(stage, say)), ...(await playFaults(stage, say))]
+  const sales = [
+    ...(await playMethods(stage, say)),
+    ...(await playFaults(stage, say)),
+    await playMerchantAway(stage, say),
+  ]
   const scenes = [
     await playForgery(stage, say),
     await playWrongAmount(stage, say),
@@ -36,6 +42,7 @@ export async function runStory(
   const rejected = countRejected(stage)
   say.check(`${rejected} forged callback was sent, and refused`, rejected === 1)
   const cases = await readCases(stage, say)
+  const events = await readEvents(stage, say)
   return {
     ok: say.isGood(),
     payments,
@@ -43,6 +50,7 @@ export async function runStory(
     quarantined: cases.filter(({ kind }) => kind === WRONG_AMOUNT).length,
     refunds: scenes.flatMap(({ refunds }) => refunds),
     cases,
+    events,
     elapsed_ms: Math.round(performance.now() - startedAt),
   }
 }

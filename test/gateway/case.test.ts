@@ -6,6 +6,7 @@ import { addMerchant, createApiKey } from '#db/merchant'
 import type { MerchantId } from '#domain/id'
 import { startPlatform } from '../support/platform.ts'
 import type { Platform } from '../support/platform.ts'
+import { createShop } from '../support/shop.ts'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
 
@@ -56,7 +57,9 @@ const open = (merchantId: MerchantId, kind: string, subject: string): Promise<vo
   openCase(platform.db, { merchantId, kind, subject, evidence: { vendor_amount: '1999' } })
 
 const get = (query: string, key = platform.apiKey): Promise<Response> =>
-  fetch(`${platform.gateway.url}/v1/cases${query}`, { headers: { authorization: `Bearer ${key}` } })
+  createShop({ gateway: platform.gateway, apiKey: key }).call(`/v1/cases${query}`, {
+    headers: { authorization: `Bearer ${key}` },
+  })
 
 const list = async (query: string, key?: string) => page.parse(await (await get(query, key)).json())
 
@@ -122,5 +125,23 @@ describe('GET /v1/cases', () => {
     const { next_cursor: cursor } = await list('?limit=1')
     expect((await list(`?cursor=${cursor}`, stranger)).data).toEqual([])
     expect((await get('', 'sk_test_wrong')).status).toBe(401)
+  })
+})
+
+describe('GET /v1/cases/{id}', () => {
+  test('shows the case that the list shows, to its merchant alone', async () => {
+    const [one] = (await list('?subject=p2')).data
+    const path = `/${one?.id}`
+    const shown: unknown = await (await get(path)).json()
+    expect(shown).toEqual(one ?? {})
+    for (const [address, key] of [
+      [path, stranger],
+      [`/c${'0'.repeat(25)}`, platform.apiKey],
+      ['/p1', platform.apiKey],
+    ] as const) {
+      const response = await get(address, key)
+      expect(response.status).toBe(404)
+      expect(await response.json()).toMatchObject({ code: 'case_not_found' })
+    }
   })
 })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { checkAnswer } from '../support/contract.ts'
 
 const listSchema = z.looseObject({ data: z.array(z.record(z.string(), z.unknown())) })
 const bodySchema = z.record(z.string(), z.unknown())
@@ -24,6 +25,8 @@ export function createCaller(baseUrl: string, apiKey: string): Caller {
         headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
+      const { operation, errors } = await checkAnswer(method, baseUrl + path, response.clone())
+      if (errors.length > 0) throw new Error(`${operation}: ${errors.join('; ')}`)
       const text = await response.text()
       const value: unknown = text === '' ? {} : JSON.parse(text)
       const list = listSchema.safeParse(value)

@@ -96,6 +96,17 @@ describe('GET /v1/events', () => {
     expect(data[0]).toMatchObject({ object: 'event', subject: 'payment.paid 0' })
   })
 
+  test('finds what was told about a subject, and one event by its id', async () => {
+    const path = `/v1/events?subject=${encodeURIComponent('payment.paid 3')}`
+    const { data } = await shop.call('GET', path)
+    expect(data.map(({ subject }) => subject)).toEqual(['payment.paid 3'])
+    const address = `/v1/events/${idsOf(data)[0]}`
+    expect((await shop.call('GET', address)).body).toEqual(data[0] ?? {})
+    expect((await other.call('GET', address)).status).toBe(404)
+    expect((await other.call('GET', path)).data).toEqual([])
+    expect((await shop.call('GET', `/v1/events/e${'0'.repeat(25)}`)).status).toBe(404)
+  })
+
   test.each([1, 3, 7, 8, 9])('pages of %i say each event once, in order', async (limit) => {
     const seen: string[] = []
     let cursor: string | undefined = ''

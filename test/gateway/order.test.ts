@@ -53,10 +53,11 @@ describe('POST /v1/orders/{order_number}/close', () => {
     const second = await shop.buy({ orderNumber: 'open-1', method: 'h5' })
     const response = await close('open-1')
     expect(response.status).toBe(202)
-    expect(await response.json()).toEqual({
+    expect(await response.json()).toMatchObject({
       object: 'order',
       order_number: 'open-1',
       state: 'unpaid',
+      close_wanted: true,
     })
     expect([await jobsOf(first.id), await jobsOf(second.id)]).toEqual([1, 1])
     // Nobody can start to pay it any more.
@@ -144,5 +145,39 @@ describe('the Idempotency-Key of a close', () => {
     await shop.buy({ orderNumber: 'key-4' })
     expect((await close('key-4', '')).status).toBe(400)
     expect((await rowOf('key-4')).close_wanted).toBe(false)
+  })
+})
+
+describe('GET /v1/orders/{order_number}', () => {
+  const read = (orderNumber: string, key = platform.apiKey): Promise<Response> =>
+    shop.call(`/v1/orders/${encodeURIComponent(orderNumber)}`, {
+      headers: { authorization: `Bearer ${key}` },
+    })
+
+  test("finds an order by the merchant's own number, whatever is in it", async () => {
+    const number = 'a/b ?#%-茶'
+    const { id } = await shop.buy({ orderNumber: number, amount: 700, userId: 'user-7' })
+    const unpaid: unknown = await (await read(number)).json()
+    expect(unpaid).toMatchObject({
+      order_number: number,
+      user_id: 'user-7',
+      amount: 700,
+      state: 'unpaid',
+      paid_payment: null,
+    })
+    await sql`UPDATE payment SET state = 'paid', disposition = 'counted', paid_at = now(),
+              channel_payment_id = 'n7' WHERE id = ${id}`.execute(platform.db)
+    await sql`UPDATE customer_order SET state = 'paid', paid_payment_id = ${id}
+              WHERE order_number = ${number}`.execute(platform.db)
+    const paid: unknown = await (await read(number)).json()
+    expect(paid).toMatchObject({ state: 'paid', paid_payment: id })
+  })
+
+  test("is 404 for a number that nobody used, and for another merchant's order", async () => {
+    await shop.buy({ orderNumber: 'mine-2' })
+    for (const response of [await read('nobody-2'), await read('mine-2', stranger)]) {
+      expect(response.status).toBe(404)
+      expect(await response.json()).toMatchObject({ code: 'order_not_found' })
+    }
   })
 })

@@ -59,7 +59,7 @@ afterAll(async () => {
 }, TIMEOUT_MS)
 
 const get = (query: Readonly<Record<string, string>>, key = platform.apiKey): Promise<Response> =>
-  fetch(`${platform.gateway.url}/v1/payments?${new URLSearchParams(query)}`, {
+  shop.call(`/v1/payments?${new URLSearchParams(query)}`, {
     headers: { authorization: `Bearer ${key}` },
   })
 
@@ -86,6 +86,9 @@ describe('GET /v1/payments', () => {
     [{ state: 'paid' }, []],
     [{ order_number: 'two' }, [2, 1]],
     [{ order_number: 'nobody' }, []],
+    [{ channel: 'wechat_pay', order_number: 'two' }, [2, 1]],
+    [{ channel: 'alipay' }, []],
+    [{ channel_account: 'nobody' }, []],
     [{ 'created[gte]': '2026-03-04T00:00:00Z' }, [4, 3]],
     [{ 'created[lt]': '2026-03-02T00:00:00Z' }, [0]],
     // Midnight in China is eight hours earlier.
@@ -96,6 +99,10 @@ describe('GET /v1/payments', () => {
     [{ order_number: 'two', state: 'pending', 'created[lt]': '2026-03-03T00:00:00Z' }, [1]],
   ])('finds %j', async (query, expected) => {
     expect(await places(query)).toEqual(expected)
+  })
+
+  test('finds by the account that was used', async () => {
+    expect(await places({ channel_account: platform.accountId })).toEqual([4, 3, 2, 1, 0])
   })
 
   test('pages meet every payment once, also those of one moment, and keep the filter', async () => {

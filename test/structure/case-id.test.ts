@@ -96,6 +96,8 @@ const LIFE: readonly Source[] = [
   { title: 'expiry, query, duplicates', ids: numbered('OR-', 1, 15, 2) },
   { title: 'refunds', ids: numbered('RF-', 1, 13, 2) },
   { title: 'points', ids: numbered('PT-', 1, 4, 2) },
+  { title: 'workers, queues and the points system', ids: numbered('F', 78, 103) },
+  { title: 'telling the merchant', ids: numbered('DN-', 1, 7, 2) },
   // F131 is the race of a bill with a callback: bills bring it.
   { title: 'races', ids: [...numbered('F', 125, 130), ...numbered('F', 132, 135)] },
   { title: 'the likeliest ways to lose money', ids: numbered('money rule ', 1, 9) },
@@ -103,6 +105,9 @@ const LIFE: readonly Source[] = [
 
 /** Parts of these cases that no test of the name holds word for word, by `peers.md`'s last column. */
 const LIFE_PARTS: Readonly<Record<string, string>> = {
+  'F79 90 s': 'as long as the other needs; the lease is pushed by the sweep here, not waited for',
+  'F87 100 k':
+    '400 and one after them, by a worker of its own process; the benchmark drains 20,000',
   'OR-08 1,000 interleavings': '100, which is what the run has time for; each is drawn from a seed',
   'OR-14 alert': 'a case and a line of warning; alert rules come with /metrics',
   'PT-01 recon': 'a bill line only triggers a query; it is a witness of its own with the bills',

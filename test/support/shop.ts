@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { checkAnswer } from './contract.ts'
 import { waitFor } from './wait.ts'
 
 const paymentView = z.object({
@@ -42,14 +43,26 @@ export interface Purchase {
 export interface ShopAccess {
   readonly gateway: { readonly url: string }
   readonly apiKey: string
+  /** For measurements: answers are not compared with the API's document. */
+  readonly isUnchecked?: true
 }
 
 /** The shop's backend: it knows nothing but the merchant API. */
 export function createShop(platform: ShopAccess) {
   const headers = { authorization: `Bearer ${platform.apiKey}`, 'content-type': 'application/json' }
 
+  /** Whatever a test asks for: an answer that the API's document does not have is an error. */
+  async function call(path: string, init: RequestInit): Promise<Response> {
+    const url = platform.gateway.url + path
+    const response = await fetch(url, init)
+    if (platform.isUnchecked === true) return response
+    const { operation, errors } = await checkAnswer(init.method ?? 'GET', url, response.clone())
+    if (errors.length > 0) throw new Error(`${operation}: ${errors.join('; ')}`)
+    return response
+  }
+
   function post(body: unknown, idempotencyKey: string): Promise<Response> {
-    return fetch(`${platform.gateway.url}/v1/payments`, {
+    return call('/v1/payments', {
       method: 'POST',
       headers: { ...headers, 'idempotency-key': idempotencyKey },
       body: JSON.stringify(body),
@@ -82,7 +95,7 @@ export function createShop(platform: ShopAccess) {
   }
 
   async function read(id: string): Promise<PaymentView> {
-    const response = await fetch(`${platform.gateway.url}/v1/payments/${id}`, { headers })
+    const response = await call(`/v1/payments/${id}`, { headers })
     return paymentView.parse(await response.json())
   }
 
@@ -97,7 +110,7 @@ export function createShop(platform: ShopAccess) {
     )
 
   const askRefund = (payment: string, body: unknown, idempotencyKey: string): Promise<Response> =>
-    fetch(`${platform.gateway.url}/v1/payments/${payment}/refunds`, {
+    call(`/v1/payments/${payment}/refunds`, {
       method: 'POST',
       headers: { ...headers, 'idempotency-key': idempotencyKey },
       body: JSON.stringify(body),
@@ -111,12 +124,12 @@ export function createShop(platform: ShopAccess) {
   }
 
   async function readRefund(id: string): Promise<RefundView> {
-    const response = await fetch(`${platform.gateway.url}/v1/refunds/${id}`, { headers })
+    const response = await call(`/v1/refunds/${id}`, { headers })
     return refundView.parse(await response.json())
   }
 
   async function list<T>(path: string, item: z.ZodType<T>): Promise<readonly T[]> {
-    const response = await fetch(`${platform.gateway.url}${path}`, { headers })
+    const response = await call(path, { headers })
     return z.object({ data: z.array(item) }).parse(await response.json()).data
   }
 
@@ -126,11 +139,11 @@ export function createShop(platform: ShopAccess) {
   const cases = (): Promise<readonly CaseView[]> => list('/v1/cases', caseView)
 
   const closeOrder = (orderNumber: string): Promise<Response> =>
-    fetch(`${platform.gateway.url}/v1/orders/${encodeURIComponent(orderNumber)}/close`, {
+    call(`/v1/orders/${encodeURIComponent(orderNumber)}/close`, {
       method: 'POST',
       headers: { ...headers, 'idempotency-key': crypto.randomUUID() },
     })
 
-  const calls = { post, askRefund, list, refundsOf, cases, closeOrder }
+  const calls = { call, post, askRefund, list, refundsOf, cases, closeOrder }
   return { headers, bodyOf, buy, buyWith, read, waitForState, refund, readRefund, ...calls }
 }

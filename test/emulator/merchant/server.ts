@@ -160,7 +160,8 @@ async function answer(
       return void response.writeHead(302, { Location: knobs.location }).end()
     case 'hang':
       await change
-      response.destroy()
+      // The socket and not the response: of one that is destroyed Bun's server may make an empty 200.
+      response.socket?.destroy()
       return
     case 'close':
       response.socket?.destroy()

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -7,6 +8,11 @@ const RESTART_PAUSE_MS = 100
 export interface Program {
   /** Ends it by kill -9. False if it was not running. */
   kill(): Promise<boolean>
+  /** Stops it where it stands (SIGSTOP), and lets it go on (SIGCONT). */
+  pause(): void
+  resume(): void
+  /** Seconds of processor time that the running child has used. */
+  cpuSeconds(): number
   /** How often it was started, by us or after an end of its own. */
   starts(): number
   stop(): Promise<void>
@@ -46,7 +52,23 @@ export function runProgram(
     await supervision
   }
 
-  return { kill, starts: () => starts, stop }
+  return {
+    kill,
+    pause: () => child.kill('SIGSTOP'),
+    resume: () => child.kill('SIGCONT'),
+    cpuSeconds: () => cpuSecondsOf(child.pid),
+    starts: () => starts,
+    stop,
+  }
+}
+
+const TICKS_PER_SECOND = 100
+
+/** proc(5), /proc/pid/stat: fields 14 and 15, after a name in parentheses that may hold blanks. */
+function cpuSecondsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
 /** Where the system can do it, the child dies with us: a test that is killed leaves nothing behind. */

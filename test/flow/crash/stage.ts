@@ -40,6 +40,8 @@ export interface Stage {
   readonly points: PointsService
   readonly gateway: Program
   readonly worker: Program | undefined
+  /** What another worker of this platform is started with. */
+  readonly env: Readonly<Record<string, string>>
   /** PostgreSQL: killed with all its children, and started again in the same directory. */
   readonly postgres: Victim
   stop(): Promise<void>
@@ -87,6 +89,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     points,
     gateway,
     worker,
+    env,
     postgres: { name: 'postgres', kill: crashPostgres },
     async stop() {
       await Promise.all(programs.map((program) => program.stop()))
