@@ -20,6 +20,8 @@ export async function repairPayment(
   }
   switch (outcome.kind) {
     case 'found':
+      // A state that we do not know yet may be one on the way to paid.
+      if (outcome.facts.vendorState === 'unknown') return UNDECIDED
       return {
         kind: 'differs',
         said: `the vendor was asked and says ${outcome.facts.vendorStateText}`,

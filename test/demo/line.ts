@@ -33,6 +33,20 @@ export interface EventLine {
   readonly dead: number
 }
 
+/** How a vendor's bill of a day compares with our books, from the merchant API. Amounts in fen. */
+export interface ReconciliationLine {
+  readonly channel: string
+  readonly business_date: string
+  readonly lines: number
+  readonly matched: number
+  readonly our_amount: number
+  readonly their_amount: number
+  /** How many there are of each kind. */
+  readonly discrepancies: Readonly<Record<string, number>>
+  /** `settled` when none of them waits for anybody. */
+  readonly state: string
+}
+
 export interface StoryResult {
   readonly ok: boolean
   readonly payments: readonly PaymentLine[]
@@ -41,5 +55,6 @@ export interface StoryResult {
   readonly refunds: readonly RefundLine[]
   readonly cases: readonly CaseLine[]
   readonly events: EventLine
+  readonly reconciliation: readonly ReconciliationLine[]
   readonly elapsed_ms: number
 }

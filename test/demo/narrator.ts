@@ -1,5 +1,5 @@
 import { cny, formatYuan } from '#domain/money'
-import type { PaymentLine, StoryResult } from './line.ts'
+import type { PaymentLine, ReconciliationLine, StoryResult } from './line.ts'
 import type { Stage } from './stage.ts'
 
 /** Tells a person what happens, one plain line per step with the time since the start. */
@@ -29,13 +29,14 @@ export function createNarrator(out: NodeJS.WriteStream, startedAt: number): Narr
     },
     isGood: () => !hasFailed,
     failure: (error) => line(`FAIL ${error instanceof Error ? error.message : String(error)}`),
-    table({ payments, refunds, cases }) {
+    table({ payments, refunds, cases, reconciliation }) {
       const given = refunds.map(
         ({ channel, amount, state, points_taken_back: points }) =>
           `${channel.padEnd(12)}${yuan(amount).padStart(8)}  ${state}, ${points} points taken back`,
       )
       const open = cases.map(({ kind, state }) => `${kind}: ${state}`)
       out.write(`\n${[HEAD, ...payments.map(rowOf)].join('\n')}\n`)
+      out.write(`\nbills\n${reconciliation.map(billOf).join('\n')}\n`)
       out.write(`\nrefunds\n${given.join('\n')}\n\ncases for a person\n${open.join('\n')}\n\n`)
     },
     addresses(stage) {
@@ -67,5 +68,16 @@ const rowOf = (payment: PaymentLine): string =>
     String(payment.points).padStart(6),
     String(payment.callbacks).padStart(10),
   ].join('')
+
+function billOf(bill: ReconciliationLine): string {
+  const { lines, matched, our_amount: ours, their_amount: theirs } = bill
+  const kinds = Object.entries(bill.discrepancies).map(([kind, count]) => `${count} ${kind}`)
+  return [
+    `${bill.channel.padEnd(12)}${bill.business_date}  ${matched} of ${lines} lines agree`,
+    `${yuan(ours)} here, ${yuan(theirs)} there`,
+    ...kinds,
+    bill.state,
+  ].join(', ')
+}
 
 const yuan = (fen: number): string => formatYuan(cny(BigInt(fen)))

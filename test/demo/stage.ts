@@ -36,6 +36,8 @@ export interface Stage {
   readonly points: PointsService
   /** The shop's own system, which listens for events. */
   readonly merchant: Merchant
+  /** The environment of gateway, worker and commands. */
+  readonly env: Readonly<Record<string, string | undefined>>
   /** The time of everybody here. */
   clock(): Date
   /** Moves everybody's clock on, to this moment. */
@@ -64,6 +66,7 @@ export async function startStage(say: Narrator): Promise<Stage> {
   await migrate(postgres.url)
   say.step('tables and queues are made')
   const clockFile = join(directory, 'clock')
+  const passTo = (moment: Date): void => moveClock(clockFile, moment.getTime() - Date.now())
   moveClock(clockFile, 0)
   const clock = () => clockOf(clockFile).now()
   const points = startPointsService({ databasePath: join(directory, 'points.sqlite'), clock })
@@ -96,8 +99,9 @@ export async function startStage(say: Narrator): Promise<Stage> {
     counters,
     points,
     merchant,
+    env,
     clock,
-    passTo: (moment) => moveClock(clockFile, moment.getTime() - Date.now()),
+    passTo,
     stop: () => all.disposeAsync(),
   }
 }

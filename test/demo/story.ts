@@ -1,6 +1,7 @@
 import type { CaseLine, PaymentLine, StoryResult } from './line.ts'
 import type { Narrator } from './narrator.ts'
 import { listen, playMerchantAway, readEvents } from './scene/event.ts'
+import { playDay } from './scene/day.ts'
 import { WRONG_AMOUNT, playFaults, playForgery, playWrongAmount } from './scene/fault.ts'
 import { playMethods } from './scene/method.ts'
 import { playDouble, playExpiry, playLate, playParts } from './scene/money.ts'
@@ -8,8 +9,11 @@ import { isAsSold, readLine } from './scene/play.ts'
 import type { Sale, Scene } from './scene/play.ts'
 import type { Stage } from './stage.ts'
 
-/** What a person still has to decide when the story is over: nothing but the wrong amount. */
-const CASES: readonly CaseLine[] = [{ kind: WRONG_AMOUNT, state: 'open' }]
+/** What a person still has to decide when the story is over: the wrong amount, and a day at WeChat Pay. */
+const CASES: readonly CaseLine[] = [
+  { kind: 'discrepancies', state: 'open' },
+  { kind: WRONG_AMOUNT, state: 'open' },
+]
 
 /**
  * Plays the story once and checks every line of it.
@@ -37,8 +41,9 @@ export async function runStory(
     await playLate(stage, say),
     ...(await slow),
   ]
+  const day = await playDay(stage, say)
   const payments = await readSales(stage, say, sales)
-  readBalances(stage, say, scenes)
+  readBalances(stage, say, [...scenes, day])
   const rejected = countRejected(stage)
   say.check(`${rejected} forged callback was sent, and refused`, rejected === 1)
   const cases = await readCases(stage, say)
@@ -48,9 +53,10 @@ export async function runStory(
     payments,
     rejected,
     quarantined: cases.filter(({ kind }) => kind === WRONG_AMOUNT).length,
-    refunds: scenes.flatMap(({ refunds }) => refunds),
+    refunds: [...scenes, day].flatMap(({ refunds }) => refunds),
     cases,
     events,
+    reconciliation: day.reconciliation,
     elapsed_ms: Math.round(performance.now() - startedAt),
   }
 }

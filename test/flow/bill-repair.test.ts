@@ -72,6 +72,18 @@ describe('F118 a payment that only the vendor has', () => {
     await scene.noViolations()
   })
 
+  test('in a state that we do not know yet is asked about again', async () => {
+    const unheard = await scene.payUnheard()
+    scene.passToDay(1, 11)
+    await scene.fetchDay()
+    scene.emulator.setKnobs({ unknownTradeState: 'SETTLING' })
+    await scene.repair()
+    expect(await scene.found()).toEqual([`missing_here ${unheard} repairing`])
+    scene.emulator.resetKnobs()
+    await scene.repair()
+    expect(await scene.found()).toEqual([`missing_here ${unheard} resolved`])
+  })
+
   test('and that the vendor denies when asked is for a person, with the day’s case', async () => {
     const open = await scene.buy()
     scene.emulator.setKnobs({ billExtraLine: { [open]: 1999 } })

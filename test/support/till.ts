@@ -27,6 +27,11 @@ export type FaultPatch = Partial<
   readonly dropCallbacks?: number | boolean
   readonly dropForever?: boolean
   readonly duplicateOrder?: 'parallel'
+  readonly unknownTradeState?: string
+  /** By the merchant's numbers of payments: fen that the bill says more, the line that it lacks, and has twice. */
+  readonly billWrongAmount?: Readonly<Record<string, number>>
+  readonly billMissingLine?: string
+  readonly billDuplicateLine?: string
 }
 
 /** What the emulators have in common, as far as a listener needs it. */

@@ -10,7 +10,7 @@ import type { Purchase, Scene } from './play.ts'
 const REFUND_PATIENCE_MS = 90_000
 
 /** The first refund of a payment that is done. */
-const refunded = (stage: Stage, payment: string): Promise<RefundView> =>
+export const refunded = (stage: Stage, payment: string): Promise<RefundView> =>
   waitFor(
     `a refund of ${payment}`,
     async () => {
@@ -20,7 +20,7 @@ const refunded = (stage: Stage, payment: string): Promise<RefundView> =>
     REFUND_PATIENCE_MS,
   )
 
-const lineOf = (vendor: string, refund: RefundView): RefundLine => ({
+export const lineOf = (vendor: string, refund: RefundView): RefundLine => ({
   channel: vendor.replaceAll('-', '_'),
   amount: refund.amount,
   state: refund.state,
@@ -114,7 +114,7 @@ export async function playExpiry(stage: Stage, say: Narrator): Promise<Scene> {
     expiresInSeconds: EXPIRES_IN_SECONDS,
   })
   // The moment that the merchant API names, however long the answer took.
-  const leftMs = payment.expires_at.getTime() - BEFORE_EXPIRY_MS - Date.now()
+  const leftMs = payment.expires_at.getTime() - BEFORE_EXPIRY_MS - stage.clock().getTime()
   await Bun.sleep(Math.max(0, leftMs))
   await payUnheard(stage, vendor, payment)
   const paid = await stage.shop.waitForState(payment.id, 'paid', REFUND_PATIENCE_MS)
