@@ -186,4 +186,4 @@ test('F114: no piece of a download is kept until its end', async () => {
   )
   expect(outcome).toMatchObject({ kind: 'done', bytes: 40 * 64 * 1024 })
   expect(alive).toBeLessThan(10)
-})
+}, 30_000)
