@@ -1,6 +1,7 @@
 import { unreachable } from './assert.ts'
 import type { Brand } from './brand.ts'
 import { mint } from './brand.ts'
+import type { DailySummary } from './daily-summary.ts'
 
 /** What a vendor's state value means for money (payment rules, section 3). Unknown only reschedules. */
 export type VendorState = 'success' | 'not_yet' | 'closed' | 'failed' | 'money_moved' | 'unknown'
@@ -65,6 +66,7 @@ export interface OtherFacts {
   readonly kind: 'other'
   readonly eventType: string
   readonly paymentNumber?: string
+  readonly summary?: DailySummary
 }
 
 /** A genuine message that we could not understand. It is kept and a person looks at it. */

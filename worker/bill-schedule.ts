@@ -1,7 +1,9 @@
+import { SUMMARY_DIFFERS, findWrongSummaries } from '#db/bill-summary'
+import { openCase } from '#db/case'
 import { findBillOwners, planRuns, wakeRuns } from '#db/run'
 import type { BillOwner, NewRun } from '#db/run'
 import { wakeDiscrepancies } from '#db/discrepancy'
-import { availableAt, businessDateOf, datesDue } from '#domain/business-day'
+import { addDays, availableAt, businessDateOf, datesDue } from '#domain/business-day'
 import { addMs } from '#domain/time'
 import type { WorkerDeps } from './deps.ts'
 
@@ -10,6 +12,9 @@ const DAYS_MAX = 90
 const HOUR_MS = 3_600_000
 const LEASE_MS = 30 * 60_000
 const REPAIR_LEASE_MS = 5 * 60_000
+/** Messages are repeated for a day, and a day's bill is waited for as long. */
+const SUMMARY_DAYS = 4
+const LAST_HOUR = 24
 
 export interface BillTick {
   readonly planned: number
@@ -19,7 +24,7 @@ export interface BillTick {
 
 /**
  * Finds every business day whose bill can be asked for and that nobody has begun, also after a week of
- * downtime, and wakes up what waits. A tick does nothing else.
+ * downtime, and wakes up what waits. Beside that it only looks for summaries that differ.
  */
 export async function tickBills(deps: WorkerDeps): Promise<BillTick> {
   const now = deps.clock.now()
@@ -34,7 +39,18 @@ export async function tickBills(deps: WorkerDeps): Promise<BillTick> {
     now,
     leaseUntil: addMs(now, REPAIR_LEASE_MS),
   })
+  await compareSummaries(deps, now)
   return { planned, woken, repairs }
+}
+
+/** A summary may be told after the bill was read, and a bill may come after its summary. */
+async function compareSummaries(deps: WorkerDeps, now: Date): Promise<void> {
+  const since = addDays(businessDateOf(now, LAST_HOUR), -SUMMARY_DAYS)
+  for (const { merchantId, ...wrong } of await findWrongSummaries(deps.db, since)) {
+    const { vendorMerchantId, businessDate, ...evidence } = wrong
+    const subject = `${vendorMerchantId} ${businessDate}`
+    await openCase(deps.db, { merchantId, kind: SUMMARY_DIFFERS, subject, evidence })
+  }
 }
 
 function runsOf(deps: WorkerDeps, owner: BillOwner, now: Date): readonly NewRun[] {

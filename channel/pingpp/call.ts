@@ -21,7 +21,7 @@ export interface Context {
  * refund, which has no number of ours at the vendor.
  */
 export interface VendorCall {
-  readonly kind: 'create' | 'query' | 'refund' | 'refund_query'
+  readonly kind: 'create' | 'query' | 'refund' | 'refund_query' | 'bill'
   readonly method: 'GET' | 'POST'
   /** Path and encoded query, exactly as signed and sent. */
   readonly target: string
@@ -38,7 +38,12 @@ export interface VendorError {
 
 /** `refusal` is the vendor's documented error with a status from 400 to 499, except 403 and 429. */
 export type VendorAnswer =
-  | { readonly kind: 'done'; readonly body: Uint8Array }
+  | {
+      readonly kind: 'done'
+      readonly body: Uint8Array
+      /** The vendor's, over the body and already verified; empty where it is not required and not there. */
+      readonly signature: string
+    }
   | {
       readonly kind: 'refusal'
       readonly status: number
@@ -83,7 +88,9 @@ async function believe(context: Context, answered: Answered): Promise<VendorAnsw
   if (!(await isGenuine(context, answered))) {
     return { kind: 'unknown', cause: 'the answer is not signed by the vendor' }
   }
-  if (status >= 200 && status < 300) return { kind: 'done', body }
+  if (status >= 200 && status < 300) {
+    return { kind: 'done', body, signature: answered.headers[SIGNATURE_HEADER] ?? '' }
+  }
   const isRefusal = status >= 400 && status < 500 && !BACK_OFF_STATUSES.has(status)
   const error = isRefusal ? parseVendorError(body) : undefined
   return error === undefined

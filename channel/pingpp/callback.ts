@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { unreachable } from '#domain/assert'
+import { summaryKey } from '#domain/daily-summary'
 import { mintVerified } from '#domain/notification'
 import type {
   NotificationContent,
@@ -13,6 +14,7 @@ import { parseJson } from '../json.ts'
 import type { Keyring } from './key.ts'
 import type { Mode } from './settings.ts'
 import { checkSignature } from './signature.ts'
+import { readSummary } from './wire-bill.ts'
 import { readPayment, readRefund } from './wire.ts'
 
 /** Ping++ dossier, section 4.1. */
@@ -30,6 +32,8 @@ type VendorEvent = z.infer<typeof eventSchema>
 const PAYMENT_EVENT = 'charge.succeeded'
 const REFUND_SUCCEEDED = 'refund.succeeded'
 const REFUND_FAILED = 'refund.failed'
+/** Ping++ dossier, section 4.1: what was paid on the day before, told at about 04:00. */
+const SUMMARY_EVENT = 'summary.daily.available'
 
 /**
  * Verifies and reads a callback: payment rules, section 2, checks 3 to 8.
@@ -57,7 +61,8 @@ export async function readCallback(
   if (isOfOtherMode(event, mode)) {
     return rejected('wrong_mode', `the account is ${mode}, ${eventKey} is not`)
   }
-  return verified({ eventKey, keySerial: check.serial, facts: readFacts(event) })
+  const facts = readFacts(event)
+  return verified({ eventKey: keyOf(facts) ?? eventKey, keySerial: check.serial, facts })
 }
 
 /** The object says it once more, and either of them is enough to refuse it. */
@@ -94,12 +99,24 @@ function readRefundNews(type: string, object: unknown): RefundFacts | undefined 
 /** `charge.refunded` says nothing, so of other news only the number is taken (dossier, checklist 34). */
 function readOther(eventType: string, object: unknown): OtherFacts {
   const number = readPayment(object)?.facts.paymentNumber ?? readRefund(object)?.facts.paymentNumber
-  return { kind: 'other', eventType, ...(number === undefined ? {} : { paymentNumber: number }) }
+  const summary = eventType === SUMMARY_EVENT ? readSummary(object) : undefined
+  return {
+    kind: 'other',
+    eventType,
+    ...(number === undefined ? {} : { paymentNumber: number }),
+    ...(summary === undefined ? {} : { summary }),
+  }
 }
 
 /** Payment rules, section 2. Without an id the raw body is the event, as a repeat is the same bytes. */
 const eventKeyOf = async (event: VendorEvent | undefined, body: Uint8Array): Promise<string> =>
   event?.id === undefined ? `sha:${await sha256Hex(body)}` : `evt:${event.id}`
+
+/** There is one summary of a day, whatever the number of its events. */
+const keyOf = (facts: NotificationFacts): string | undefined =>
+  facts.kind === 'other' && facts.summary !== undefined
+    ? summaryKey(facts.summary.number, facts.summary.businessDate)
+    : undefined
 
 const verified = (content: NotificationContent): CallbackReading => ({
   kind: 'verified',

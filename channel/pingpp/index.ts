@@ -1,6 +1,7 @@
 import type { Account } from '../account.ts'
 import type { Capabilities, Channel } from '../channel.ts'
 import type { ChannelDeps, Strategy } from '../registry.ts'
+import { billPart, billTimes } from './bill.ts'
 import type { Context } from './call.ts'
 import { acknowledge, readCallback } from './callback.ts'
 import { createKeyring } from './key.ts'
@@ -20,7 +21,8 @@ const capabilities: Capabilities = {
   // Ping++ dossier, section 2.6: no call closes a payment; its own deadline does.
   close: false,
   refund: true,
-  bill: false,
+  // The lists of a day, in place of a file: an aggregator's word, and no proof of settlement.
+  bill: true,
   expiresInSecondsMin: EXPIRES_IN_SECONDS_MIN,
   // Of the longest product; the shorter ones refuse by themselves.
   expiresInSecondsMax: EXPIRES_IN_SECONDS_MAX,
@@ -49,6 +51,7 @@ function create(account: Account, deps: ChannelDeps): Channel {
     createPayment: (prepared, record) => createPayment(context, prepared, record),
     queryPayment: (payment, record) => queryPayment(context, payment, record),
     refund: refundPart(context),
+    bill: billPart(context),
     readCallback: (callback) => readCallback(keyring, settings.mode, callback),
     acknowledge,
   }
@@ -58,6 +61,7 @@ function create(account: Account, deps: ChannelDeps): Channel {
 export const pingpp: Strategy = {
   channelName: 'pingpp',
   capabilities,
+  billTimes,
   settingsSchema,
   requiredKeys,
   checkAccount,

@@ -2,6 +2,8 @@ import { sql } from 'kysely'
 import { assert } from '#domain/assert'
 import type { PaymentId } from '#domain/id'
 import { Secret } from '#domain/secret'
+import type { Delivery } from '../emulator/core/delivery-log.ts'
+import { eventObject } from '../emulator/pingpp/event.ts'
 import type { EmulatedRefund } from '../emulator/pingpp/refund.ts'
 import { APP, startTestMerchant } from '../emulator/pingpp/merchant.ts'
 import type { TestMerchant } from '../emulator/pingpp/merchant.ts'
@@ -23,6 +25,8 @@ export interface PingppScene {
   /** A payment that is paid, with its points. */
   buyPaid(userId: string, amount?: number): Promise<PaymentId>
   waitForRefund(id: string, state: string): Promise<RefundView>
+  /** Asks for a refund whose call the vendor turns away: nothing is in its books, and we cannot know it. */
+  refundInVain(id: PaymentId, amount: number): Promise<string>
   /** All refunds of a payment in the vendor's books, the newest first. */
   atVendor(id: PaymentId): readonly EmulatedRefund[]
   /** The only one. */
@@ -33,6 +37,8 @@ export interface PingppScene {
   listsFor(id: PaymentId): number
   /** Made by another system with the vendor's key, or at its dashboard: it knows no number of ours. */
   refundAtConsole(id: PaymentId, amount: number): Promise<number>
+  /** The last event once more, as an event of its own. */
+  tellAnew(): Promise<Delivery>
   /** The states that a refund went through, with what told us of each. */
   movesOf(refund: string): Promise<readonly string[]>
   casesOf(subject: string): Promise<readonly string[]>
@@ -53,6 +59,7 @@ export async function openPingppScene(databaseUrl: string): Promise<PingppScene>
   const platform = await startPlatform({ databaseUrl, localHosts })
   const counter = await openCounter(platform, platform, tillOf(vendor))
   const { shop } = counter
+  const books = atVendorOf(vendor, counter)
   return {
     vendor,
     platform,
@@ -73,7 +80,15 @@ export async function openPingppScene(databaseUrl: string): Promise<PingppScene>
         },
         PATIENCE_MS,
       ),
-    ...atVendorOf(vendor),
+    async refundInVain(id, amount) {
+      const before = books.callsFor(id)
+      vendor.emulator.setKnobs({ status402: 1 })
+      const refund = await shop.refund(id, amount)
+      // It is marked as sent before the call; only after it the fault is used up.
+      await waitFor('the call', () => (books.callsFor(id) > before ? true : undefined))
+      return refund.id
+    },
+    ...books,
     ...rowsOf(platform),
     async calm() {
       vendor.emulator.resetKnobs()
@@ -91,7 +106,8 @@ export async function openPingppScene(databaseUrl: string): Promise<PingppScene>
   }
 }
 
-function tillOf({ emulator, keys }: TestMerchant): Till {
+/** The vendor's own merchant as a till. */
+export function tillOf({ emulator, keys }: TestMerchant): Till {
   const key = (purpose: 'api_secret' | 'merchant_private' | 'vendor_public', value: string) => ({
     purpose,
     serial: purpose,
@@ -113,7 +129,7 @@ function tillOf({ emulator, keys }: TestMerchant): Till {
   }
 }
 
-function atVendorOf({ emulator, call }: TestMerchant) {
+function atVendorOf({ emulator, call }: TestMerchant, { address }: Counter) {
   const pathOf = (id: PaymentId) => `/v1/charges/${emulator.order(id)?.id ?? ''}/refunds`
   const requestsOf = (wanted: string) => (id: PaymentId) =>
     emulator
@@ -135,6 +151,12 @@ function atVendorOf({ emulator, call }: TestMerchant) {
     async refundAtConsole(id: PaymentId, amount: number) {
       const body = { amount, description: '客服退款' }
       return (await call('POST', pathOf(id), { body })).status
+    },
+    tellAnew() {
+      const last = emulator.events().at(-1)
+      assert(last !== undefined, 'expected an event')
+      const body = eventObject({ ...last, id: `evt_${crypto.randomUUID()}` })
+      return emulator.sendCallback({ url: address, body })
     },
   }
 }

@@ -20,7 +20,8 @@ const OUTSIDE = new Set([
 ])
 
 /** Vendors' words live where vendors are read or played. */
-const EXEMPT = /(^channel\/[^/]+\/wire(-refund)?\.ts$)|(^test\/(emulator|fixture|bench\/vendor)\/)/
+const EXEMPT =
+  /(^channel\/[^/]+\/wire(-refund|-bill)?\.ts$)|(^test\/(emulator|fixture|bench\/vendor)\/)/
 
 /** Tests show vendors' fields as they are sent. We write no name of our own with underscores. */
 const VENDOR_FIELD = /^[a-z]+(_[a-z]+)+$/

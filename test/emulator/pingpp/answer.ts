@@ -5,6 +5,8 @@ export interface Answer {
   readonly value: unknown
   /** The error code or, without one, the error's type: for the log of requests. */
   readonly code?: string
+  /** Half of the text, or far more than a text, is signed and sent; or one bit changes after it is signed. */
+  readonly damage?: 'half' | 'bomb' | 'corrupt'
 }
 
 export interface Problem {

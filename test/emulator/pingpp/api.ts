@@ -1,14 +1,18 @@
 import type { ApiRequest } from '../core/server.ts'
 import type { Answer } from './answer.ts'
-import { invalid, missing, numberUsed, ok } from './answer.ts'
+import { invalid, missing, numberUsed, ok, serverTrouble } from './answer.ts'
 import type { Caller } from './authorization.ts'
+import type { ListedCharge } from './bill.ts'
+import { isOfDay } from './bill.ts'
 import type { EmulatedCharge } from './charge.ts'
 import { chargeObject, chargeWithCredential } from './charge.ts'
 import { readChargeBody } from './charge-body.ts'
 import { REVERSIBLE } from './channel-rule.ts'
 import { eventObject } from './event.ts'
+import type { ChargeListQuery } from './list.ts'
 import { chargeListQuery, isWithin, pageAnswer, readQuery } from './list.ts'
 import { createRefund, listRefunds, showRefund } from './refund-api.ts'
+import type { EmulatedRefund } from './refund.ts'
 import type { PingppVendor } from './vendor.ts'
 
 /** What a path and a method ask for. */
@@ -138,7 +142,38 @@ function list(vendor: PingppVendor, { caller, request }: Call): Answer {
     .filter((charge) => charge.body.app.id === app && isOf(caller, charge))
     .filter((charge) => isWithin(charge.created, query) && isSelected(vendor, charge, query))
     .toReversed()
-  return pageAnswer({ url: '/v1/charges', items }, query, (charge) => showCharge(vendor, charge))
+    .map((charge) => ({ id: charge.id, charge, refunds: vendor.book.refundsOf(charge.id) }))
+  const show = (one: ListedCharge) => showCharge(vendor, one.charge, one.refunds)
+  return isOfDay(query)
+    ? dayAnswer(vendor, { caller, query, items, show })
+    : pageAnswer({ url: LIST_URL, items }, limited(vendor, query), show)
+}
+
+const LIST_URL = '/v1/charges'
+
+const limited = (vendor: PingppVendor, query: ChargeListQuery): ChargeListQuery => ({
+  ...query,
+  limit: Math.min(query.limit, vendor.panel.get().listPageMax),
+})
+
+interface DayList {
+  readonly caller: Caller
+  readonly query: ChargeListQuery
+  readonly items: readonly ListedCharge[]
+  readonly show: (one: ListedCharge) => unknown
+}
+
+/** A page of what a day is compared with, with the panel's faults. */
+function dayAnswer(vendor: PingppVendor, { caller, query, items, show }: DayList): Answer {
+  const { panel } = vendor
+  const { starting_after: after, ...first } = limited(vendor, query)
+  if (after !== undefined && panel.take('billBreaks')) return serverTrouble()
+  const { livemode } = caller
+  const list = { url: LIST_URL, items: vendor.dayLists.plant(items, { query, livemode }) }
+  if (panel.get().billCursorLoop) return pageAnswer(list, first, show, true)
+  const answer = pageAnswer(list, limited(vendor, query), show)
+  const damage = vendor.dayLists.damage()
+  return { ...answer, ...(damage !== undefined && { damage }) }
 }
 
 function isSelected(
@@ -170,12 +205,14 @@ function showEvent(vendor: PingppVendor, { caller }: Call, eventId: string): Ans
 }
 
 /** As a query shows it; the panel may put a word in the place of `paid` that nobody knows. */
-function showCharge(vendor: PingppVendor, charge: EmulatedCharge): unknown {
+function showCharge(
+  vendor: PingppVendor,
+  charge: EmulatedCharge,
+  refunds: readonly EmulatedRefund[] = vendor.book.refundsOf(charge.id),
+): unknown {
   const { unknownTradeState, credentialInReads } = vendor.panel.get()
   const isShown = credentialInReads && charge.payment === undefined
-  const object = isShown
-    ? chargeWithCredential(charge)
-    : chargeObject(charge, vendor.book.refundsOf(charge.id))
+  const object = isShown ? chargeWithCredential(charge) : chargeObject(charge, refunds)
   return unknownTradeState === '' ? object : { ...object, paid: unknownTradeState }
 }
 

@@ -67,18 +67,32 @@ export class PingppHttp implements VendorHttp {
   }
 
   /** Signed over the raw bytes, errors too (dossier 1.2). */
-  #dress({ status, value, code }: Answer): VendorAnswer {
+  #dress({ status, value, code, damage }: Answer): VendorAnswer {
     const { panel, keyring, settings } = this.#vendor
-    const text = payloadText(value, panel.get())
+    const text = damaged(payloadText(value, panel.get()), damage)
     const headers = new Headers({ 'Content-Type': 'application/json; charset=UTF-8' })
     if (!panel.take('unsignedAnswers')) {
       const isRogue = panel.take('badlySignedAnswers')
       const privateKeyPem = isRogue ? settings.rogueKeyPem : keyring.current.privateKeyPem
       headers.set(SIGNATURE_HEADER, signMessage(privateKeyPem, text))
     }
-    const response = new Response(text, { status, headers })
+    const sent = damage === 'corrupt' ? withOtherBit(text) : text
+    const response = new Response(sent, { status, headers })
     return { response, ...(code !== undefined && { code }) }
   }
+}
+
+const BOMB_CHARACTERS = 64 * 1024 * 1024
+
+function damaged(text: string, damage: Answer['damage']): string {
+  if (damage === 'half') return text.slice(0, text.length / 2)
+  return damage === 'bomb' ? text.padEnd(BOMB_CHARACTERS) : text
+}
+
+function withOtherBit(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(Buffer.from(text))
+  const at = Math.floor(bytes.length / 2)
+  return bytes.with(at, (bytes[at] ?? 0) ^ 1)
 }
 
 /** The gateway in front of Ping++ speaks HTML and signs nothing. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 
+import { billKnobs } from '../core/bill-knobs.ts'
 import { commonKnobs, count, toggle } from '../core/knobs.ts'
 
 /** How a refund ends. `held` waits until a test ends it; `refused` is failed already in the answer. */
@@ -43,6 +44,14 @@ export const knobsSchema = z.strictObject({
   refundOutOfTime: count,
   /** The next n refunds are of a payment that belongs to an order object. */
   refundOfOrder: count,
+  /** The lists of a day. Nothing of Ping++'s has a link; late, the newest payment comes and goes. */
+  ...billKnobs,
+  /** The next n pages of a day's lists behind the first one are answered with 500. */
+  billBreaks: count,
+  /** The lists of a day begin again behind every page, and promise more. */
+  billCursorLoop: toggle,
+  /** Lists give at most so many at once, whatever is asked for. */
+  listPageMax: z.int().min(1).max(100).default(100),
 })
 
 export type Knobs = z.output<typeof knobsSchema>

@@ -65,6 +65,7 @@ export function pageAnswer<Item extends { readonly id: string }>(
   { url, items }: { readonly url: string; readonly items: readonly Item[] },
   query: PageQuery,
   show: (item: Item) => unknown,
+  isEndless = false,
 ): Answer {
   const { limit, starting_after: after, ending_before: before } = query
   const cursor = after ?? before
@@ -78,7 +79,7 @@ export function pageAnswer<Item extends { readonly id: string }>(
   return ok({
     object: 'list',
     url,
-    has_more: rest.length > page.length,
+    has_more: isEndless || rest.length > page.length,
     data: page.map(show),
   })
 }

@@ -3,6 +3,7 @@ import type { EmulatorOptions } from '../core/emulator.ts'
 import { EmulatorCore } from '../core/emulator.ts'
 import { FaultPanel } from '../core/knobs.ts'
 import type { EmulatedAccount } from './authorization.ts'
+import { DayLists } from './bill.ts'
 import type { EmulatedCharge } from './charge.ts'
 import { chargeObject } from './charge.ts'
 import { ChargeBook } from './charge-book.ts'
@@ -62,6 +63,7 @@ export class PingppVendor {
   readonly panel = new FaultPanel(knobsSchema)
   readonly core: EmulatorCore<Knobs, PingppDelivery>
   readonly book = new ChargeBook()
+  readonly dayLists = new DayLists(this.panel)
   readonly errands = new Errands()
   readonly keyring: Keyring
   readonly courier: PingppCourier
