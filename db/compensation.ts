@@ -3,6 +3,7 @@ import type { MerchantId, NotificationId, PaymentId, PointsGrantId } from '#doma
 import type { Db } from './database.ts'
 import { createGrants } from './grant.ts'
 import type { GrantDeps } from './grant.ts'
+import { recordRepair } from './repair.ts'
 
 /** Of these notifications, those that are still to be applied. */
 export async function findUnappliedNotifications(
@@ -21,15 +22,15 @@ export async function findUnappliedNotifications(
   return rows.map((row) => row.id)
 }
 
-/** Creates the grant of every paid order that has none. The unique index makes a twin harmless. */
+/** Creates the grant of every paid order that has none, and says which. The unique index makes a twin harmless. */
 export async function repairGrants(
   db: Db,
   deps: GrantDeps,
   merchantId: MerchantId,
   paymentIds: readonly PaymentId[],
-): Promise<void> {
-  if (paymentIds.length === 0) return
-  await db.transaction().execute(async (trx) => {
+): Promise<readonly PointsGrantId[]> {
+  if (paymentIds.length === 0) return []
+  return db.transaction().execute(async (trx) => {
     const rows = await trx
       .selectFrom('customer_order as o')
       .innerJoin('payment as p', (join) =>
@@ -63,7 +64,9 @@ export async function repairGrants(
       userId: row.user_id,
       amountMinor: row.received_amount ?? row.amount,
     }))
-    await createGrants(trx, deps, merchantId, sources)
+    const ids = await createGrants(trx, deps, merchantId, sources)
+    await recordRepair(trx, { merchantId, kind: 'grant_created', ids, at: deps.now() })
+    return ids
   })
 }
 

@@ -1,5 +1,5 @@
 import { newPointsGrantId } from '#domain/id'
-import type { MerchantId, OrderId } from '#domain/id'
+import type { MerchantId, OrderId, PointsGrantId } from '#domain/id'
 import { pointsFor } from '#domain/points'
 import type { Trx } from './database.ts'
 import type { Jobs } from './job.ts'
@@ -16,14 +16,14 @@ export interface GrantDeps {
   readonly now: () => Date
 }
 
-/** Makes each order's one grant and its job. Zero points are granted at once, without a call. */
+/** Makes each order's one grant and its job. Zero points are granted at once, without a call. Returns what is new. */
 export async function createGrants(
   trx: Trx,
   { jobs, now }: GrantDeps,
   merchantId: MerchantId,
   sources: readonly GrantSource[],
-): Promise<void> {
-  if (sources.length === 0) return
+): Promise<readonly PointsGrantId[]> {
+  if (sources.length === 0) return []
   const merchant = await trx
     .selectFrom('merchant')
     .select('points_per_yuan')
@@ -57,4 +57,5 @@ export async function createGrants(
     'points-award',
     waiting.map(({ id }) => ({ data: { merchantId, grantId: id } })),
   )
+  return created.map(({ id }) => id)
 }

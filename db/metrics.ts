@@ -30,6 +30,10 @@ export async function readMetrics(db: Db, now: Date): Promise<readonly Metric[]>
       FROM schedule_run WHERE due_at IS NOT NULL GROUP BY state
     UNION ALL SELECT 'open_cases', kind, count(*)::text
       FROM open_case WHERE state = 'open' GROUP BY kind
+    UNION ALL SELECT 'dead_letters', 'job', count(*)::text
+      FROM open_case WHERE state = 'open' AND kind = 'dead_letter'
+    UNION ALL SELECT 'dead_letters', 'event', count(*)::text
+      FROM open_case WHERE state = 'open' AND kind = 'event_dead'
     UNION ALL SELECT 'discrepancies', state, count(*)::text
       FROM discrepancy WHERE state <> 'resolved' GROUP BY state
     UNION ALL SELECT 'repairs_total', kind, sum(count)::text FROM repair_count GROUP BY kind`.execute(

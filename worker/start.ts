@@ -49,9 +49,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       overdueSince: addMs(now, -options.retrySeconds * MS_PER_SECOND),
       nextQueryAt: addMs(now, options.querySeconds * MS_PER_SECOND),
     })
-    // Queries, refunds and events are planned by their moment; the others had a job that is lost or late.
-    const { notifications, grants } = counts
-    await countRepairs(db, { notifications, grants }, now)
+    // Queries and refunds are planned by their moment; the others had a job that is lost or late, or none.
+    const { notifications, grants, events } = counts
+    await countRepairs(db, { notifications, grants, events }, now)
     return counts
   }
   const bills = schedule(log, 'bills', options.billPattern ?? BILL_PATTERN, async () => {
@@ -62,7 +62,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     bills,
     schedule(log, 'sweep', options.sweepPattern, async () => {
       const counts = await sweepNow()
-      if (counts.notifications + counts.grants > 0) log.info({ ...counts }, 'swept overdue rows')
+      if (counts.notifications + counts.grants + counts.events > 0)
+        log.info({ ...counts }, 'swept overdue rows')
     }),
     schedule(log, 'key refresh', options.keyRefreshPattern ?? KEY_REFRESH_PATTERN, async () => {
       log.info({ ...(await refreshVendorKeys(deps)) }, 'vendor keys refreshed')

@@ -87,7 +87,7 @@ export const bookOperations: readonly Operation[] = [
     scope: 'reconciliation:read',
     summary: 'What did not match, as a file',
     answers: { 200: { about: 'The file, in UTF-8', file: 'text/csv' } },
-    problems: notFound,
+    problems: { ...notFound, 409: ['reconciliation_superseded'] },
   },
   {
     method: 'get',

@@ -67,6 +67,7 @@ const datesOf = async (): Promise<readonly string[]> => {
   const rows = await platform.db
     .selectFrom('schedule_run')
     .select('business_date')
+    .where('task', '=', 'bill')
     .orderBy('business_date')
     .execute()
   return rows.map((row) => row.business_date)

@@ -1,4 +1,7 @@
 import { findOverdueGrants, findUnappliedNotifications, repairGrants } from '#db/compensation'
+import { recordRepair } from '#db/repair'
+import type { Repair } from '#db/repair'
+import type { PointsGrantId } from '#domain/id'
 import type { CompensationJob, PointsAwardJob, RefundJob } from '#domain/job'
 import { addMs } from '#domain/time'
 import { TryAgain } from '../deps.ts'
@@ -22,29 +25,71 @@ export async function runCompensation(
   signal: AbortSignal,
 ): Promise<void> {
   const { merchantId } = job
-  const received = await findUnappliedNotifications(deps.db, merchantId, job.notificationIds ?? [])
-  if (received.length > 0) await runOrderStatus(deps, { merchantId, notificationIds: received })
-  await repairGrants(deps.db, deps, merchantId, job.paymentIds ?? [])
-  const overdueSince = addMs(deps.clock.now(), -deps.retrySeconds * MS_PER_SECOND)
-  const grants = await findOverdueGrants(deps.db, job, overdueSince)
-  for (const grantId of grants) await awardApart(deps, { merchantId, grantId }, signal)
+  await applyLeft(deps, job)
+  const created = await repairGrants(deps.db, deps, merchantId, job.paymentIds ?? [])
+  if (created.length > 0) deps.log.warn({ repair: 'grant_created', ids: created }, REPAIRED)
+  await sendLeft(deps, job, signal)
   for (const deliveryId of job.deliveryIds ?? []) {
     await runMerchantEvent(deps, { merchantId, deliveryId })
   }
   for (const refundId of job.refundIds ?? []) await wakeRefund(deps, { merchantId, refundId })
 }
 
-/** One grant that cannot be given keeps no other from being given: its row is due again. */
+const REPAIRED = 'repaired: it had not been done when it was looked at again'
+
+/** Applies what is still received. One that cannot be applied does not hide what the others have become. */
+async function applyLeft(deps: WorkerDeps, job: CompensationJob): Promise<void> {
+  const { merchantId } = job
+  const received = await findUnappliedNotifications(deps.db, merchantId, job.notificationIds ?? [])
+  if (received.length === 0) return
+  try {
+    await runOrderStatus(deps, { merchantId, notificationIds: received })
+  } finally {
+    const left = await findUnappliedNotifications(deps.db, merchantId, received)
+    await record(deps, {
+      merchantId,
+      kind: 'notification_applied',
+      ids: received.filter((id) => !left.includes(id)),
+    })
+  }
+}
+
+async function sendLeft(
+  deps: WorkerDeps,
+  job: CompensationJob,
+  signal: AbortSignal,
+): Promise<void> {
+  const { merchantId } = job
+  const overdueSince = addMs(deps.clock.now(), -deps.retrySeconds * MS_PER_SECOND)
+  const given: PointsGrantId[] = []
+  for (const grantId of await findOverdueGrants(deps.db, job, overdueSince)) {
+    if (await awardApart(deps, { merchantId, grantId }, signal)) given.push(grantId)
+  }
+  await record(deps, { merchantId, kind: 'grant_sent', ids: given })
+}
+
+/** Counted, logged and audited (design, section 6). */
+async function record(deps: WorkerDeps, repair: Omit<Repair, 'at'>): Promise<void> {
+  if (repair.ids.length === 0) return
+  deps.log.warn({ repair: repair.kind, ids: repair.ids }, REPAIRED)
+  await deps.db
+    .transaction()
+    .execute((trx) => recordRepair(trx, { ...repair, at: deps.clock.now() }))
+}
+
+/** One grant that cannot be given keeps no other from being given: its row is due again. False: not yet. */
 async function awardApart(
   deps: WorkerDeps,
   job: PointsAwardJob,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   try {
     await runPointsAward(deps, job, signal)
+    return true
   } catch (error) {
     if (!(error instanceof TryAgain)) throw error
     deps.log.warn({ grant: job.grantId, error: error.message }, 'points wait for the next sweep')
+    return false
   }
 }
 

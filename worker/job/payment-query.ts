@@ -5,6 +5,7 @@ import { closeAttempt } from '#db/close-payment'
 import { findPayment, referenceOf } from '#db/payment'
 import type { PaymentRow } from '#db/payment'
 import { planNextQuery } from '#db/payment-query'
+import { recordRepair } from '#db/repair'
 import { unreachable } from '#domain/assert'
 import type { PaymentQueryJob } from '#domain/job'
 import type { PaymentFacts } from '#domain/notification'
@@ -85,9 +86,15 @@ export async function confirmByQuery(
   facts: PaymentFacts,
 ): Promise<void> {
   const claim = { facts, channelAccountId: payment.channel_account_id }
-  await deps.db
-    .transaction()
-    .execute((trx) => confirmPayment(trx, deps, payment.merchant_id, [claim], 'query'))
+  const { merchant_id: merchantId, id } = payment
+  const isFound = await deps.db.transaction().execute(async (trx) => {
+    const outcomes = await confirmPayment(trx, deps, merchantId, [claim], 'query')
+    if (!outcomes.some(({ decision }) => decision.kind === 'pay')) return false
+    await recordRepair(trx, { merchantId, kind: 'payment_found', ids: [id], at: deps.clock.now() })
+    return true
+  })
+  // Its callback is lost, or still on its way: the shop does not wait for it.
+  if (isFound) deps.log.info({ repair: 'payment_found', payment: id }, 'paid, says the vendor')
 }
 
 async function planNext(

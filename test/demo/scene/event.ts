@@ -8,6 +8,7 @@ import type { Sale } from './play.ts'
 
 const addedSchema = z.object({ secret: z.string() })
 const eventSchema = z.looseObject({ id: z.string(), subject: z.string() })
+type Event = z.infer<typeof eventSchema>
 const deliverySchema = z.looseObject({ state: z.string(), attempts: z.number() })
 const pageSchema = z.object({
   data: z.array(eventSchema),
@@ -57,9 +58,11 @@ export async function readEvents(stage: Stage, say: Narrator): Promise<EventLine
   const { delivered, dead, accepted } = await waitFor(
     'no event to be on its way',
     async () => {
-      const found = count(stage, await deliveryStates(stage))
-      // The API shows an event a moment after the shop may have heard it.
-      return found.pending === 0 && found.delivered >= found.accepted ? found : undefined
+      const events = await readAll(stage)
+      const found = count(stage, await deliveryStates(stage, events))
+      // The API shows an event a moment after its commit, and after the shop may have heard it.
+      const isWhole = (await unheard(stage, events)).length === 0
+      return isWhole && found.pending === 0 && found.delivered >= found.accepted ? found : undefined
     },
     PATIENCE_MS,
   )
@@ -81,16 +84,25 @@ function count(stage: Stage, states: readonly string[]) {
   }
 }
 
-async function deliveryStates(stage: Stage): Promise<readonly string[]> {
-  const events = await readAll(stage)
+/** Payments that are paid and have no event yet. */
+async function unheard(stage: Stage, events: readonly Event[]): Promise<readonly string[]> {
+  const paid = await stage.shop.list(
+    '/v1/payments?state=paid&limit=100',
+    z.object({ id: z.string() }),
+  )
+  const told = new Set(events.map(({ subject }) => subject))
+  return paid.map(({ id }) => id).filter((id) => !told.has(id))
+}
+
+async function deliveryStates(stage: Stage, events: readonly Event[]): Promise<readonly string[]> {
   const found = await Promise.all(
     events.map(({ id }) => stage.shop.list(`/v1/events/${id}/deliveries`, deliverySchema)),
   )
   return found.flatMap((deliveries) => deliveries.map(({ state }) => state))
 }
 
-async function readAll(stage: Stage): Promise<readonly z.infer<typeof eventSchema>[]> {
-  const all: z.infer<typeof eventSchema>[] = []
+async function readAll(stage: Stage): Promise<readonly Event[]> {
+  const all: Event[] = []
   let cursor: string | null = null
   do {
     const query: string = cursor === null ? '' : `?cursor=${cursor}`
