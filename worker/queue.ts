@@ -108,27 +108,44 @@ export const workSettings = (name: QueueName, { pollingSeconds }: QueueOptions) 
     burstWhenBatchFull: true,
   }) as const
 
-/** Jobs of a batch end apart: one that throws goes back to the queue, its neighbours are completed. */
 async function consume<Name extends QueueName>(
   boss: PgBoss,
   name: Name,
   deps: WorkerDeps,
   options: QueueOptions,
 ): Promise<void> {
-  const handler: Handler<Name> = handlers[name]
   await boss.work(name, workSettings(name, options), (jobs: Job<JobByQueue[Name]>[]) =>
-    mapAtMost(AT_ONCE_MAX[name] ?? BATCH_SIZE, jobs, async (job) => {
-      try {
-        if (isNewer(job.data)) await leave(deps, name, job)
-        else await handler(deps, expectMerchant(job.data), job.signal)
-        return { id: job.id, status: 'completed' as const }
-      } catch (error) {
-        const message = error instanceof Error ? error.message : String(error)
-        deps.log.warn({ queue: name, job: job.id, error: message }, 'job goes back to its queue')
-        return { id: job.id, status: 'failed' as const, output: { message } }
-      }
-    }),
+    runJobs(deps, name, jobs),
   )
+}
+
+/** How a job ended. `failed`: it goes back to its queue. */
+export type JobEnd =
+  | { readonly id: string; readonly status: 'completed' }
+  | {
+      readonly id: string
+      readonly status: 'failed'
+      readonly output: { readonly message: string }
+    }
+
+/** Jobs of a batch end apart: one that throws goes back to the queue, its neighbours are completed. */
+export function runJobs<Name extends QueueName>(
+  deps: WorkerDeps,
+  name: Name,
+  jobs: readonly Job<JobByQueue[Name]>[],
+): Promise<JobEnd[]> {
+  const handler: Handler<Name> = handlers[name]
+  return mapAtMost(AT_ONCE_MAX[name] ?? BATCH_SIZE, jobs, async (job) => {
+    try {
+      if (isNewer(job.data)) await leave(deps, name, job)
+      else await handler(deps, expectMerchant(job.data), job.signal)
+      return { id: job.id, status: 'completed' as const }
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      deps.log.warn({ queue: name, job: job.id, error: message }, 'job goes back to its queue')
+      return { id: job.id, status: 'failed' as const, output: { message } }
+    }
+  })
 }
 
 /** Lanes that share one iterator; results come in the order in which they are done. */

@@ -108,7 +108,8 @@ const LIFE_PARTS: Readonly<Record<string, string>> = {
   'F79 90 s': 'as long as the other needs; the lease is pushed by the sweep here, not waited for',
   'F87 100 k':
     '400 and one after them, by a worker of its own process; the benchmark drains 20,000',
-  'OR-08 1,000 interleavings': '100, which is what the run has time for; each is drawn from a seed',
+  'OR-08 1,000 interleavings':
+    '100, which is what the run has time for; `npm run soak` plays 1,000',
   'OR-14 alert': 'a case and a line of warning; alert rules come with /metrics',
   'PT-01 recon': 'a bill line only triggers a query; it is a witness of its own with the bills',
   'PT-03 alarm after N minutes': 'I2 and the sweeper see it; alert rules come with /metrics',

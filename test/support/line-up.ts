@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Db } from '#db/database'
+import type { Db, Trx } from '#db/database'
 import type { OrderId } from '#domain/id'
 import { waitFor } from './wait.ts'
 
@@ -10,14 +10,26 @@ import { waitFor } from './wait.ts'
  * Each has come to its lock before the next one starts, or is done because it needed none. Without the
  * lock they would run into each other here, so that a missing one is seen.
  */
-export async function lineUp<T>(
+export const lineUp = <T>(
   db: Db,
   orderId: OrderId,
+  works: readonly (() => Promise<T>)[],
+): Promise<PromiseSettledResult<T>[]> =>
+  lineUpBehind(
+    db,
+    (trx) => sql`SELECT 1 FROM customer_order WHERE id = ${orderId} FOR UPDATE`.execute(trx),
+    works,
+  )
+
+/** As `lineUp`, behind whatever `hold` locks: works that forget the order meet at another row. */
+export async function lineUpBehind<T>(
+  db: Db,
+  hold: (trx: Trx) => Promise<unknown>,
   works: readonly (() => Promise<T>)[],
 ): Promise<PromiseSettledResult<T>[]> {
   const running: Promise<T>[] = []
   await db.transaction().execute(async (trx) => {
-    await sql`SELECT 1 FROM customer_order WHERE id = ${orderId} FOR UPDATE`.execute(trx)
+    await hold(trx)
     for (const work of works) {
       const before = await countWaiting(db)
       let isDone = false

@@ -1,0 +1,2 @@
+/** Names the bug that `plant.ts` puts into a child process. */
+export const PLANT = 'PINGZHANG_PLANT'
