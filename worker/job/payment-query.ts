@@ -10,6 +10,8 @@ import type { PaymentQueryJob } from '#domain/job'
 import type { PaymentFacts } from '#domain/notification'
 import { planQuery } from '#domain/query-plan'
 import { addMs } from '#domain/time'
+import { commit } from '#db/commit'
+import { around } from '#failpoint'
 import type { WorkerDeps } from '../deps.ts'
 import { loadVendor, speak } from '../vendor.ts'
 import type { Vendor } from '../vendor.ts'
@@ -46,7 +48,7 @@ export const query = (
   payment: PaymentRow,
 ): Promise<QueryOutcome> =>
   speak(deps, vendor, { payment }, (record) =>
-    vendor.channel.queryPayment(referenceOf(payment), record),
+    around('vendor.query', () => vendor.channel.queryPayment(referenceOf(payment), record)),
   )
 
 /** Does what an answer proves, and nothing else. */
@@ -85,9 +87,9 @@ export async function confirmByQuery(
   facts: PaymentFacts,
 ): Promise<void> {
   const claim = { facts, channelAccountId: payment.channel_account_id }
-  await deps.db
-    .transaction()
-    .execute((trx) => confirmPayment(trx, deps, payment.merchant_id, [claim], 'query'))
+  await commit(deps.db, 'query.confirm', (trx) =>
+    confirmPayment(trx, deps, payment.merchant_id, [claim], 'query'),
+  )
 }
 
 async function planNext(
@@ -123,10 +125,8 @@ const openUndecided = (deps: WorkerDeps, payment: PaymentRow): Promise<void> =>
   })
 
 const queueClose = (deps: WorkerDeps, payment: PaymentRow): Promise<void> =>
-  deps.db
-    .transaction()
-    .execute((trx) =>
-      deps.jobs.send(trx, 'payment-close', [
-        { data: { merchantId: payment.merchant_id, paymentId: payment.id } },
-      ]),
-    )
+  commit(deps.db, 'query.queue-close', (trx) =>
+    deps.jobs.send(trx, 'payment-close', [
+      { data: { merchantId: payment.merchant_id, paymentId: payment.id } },
+    ]),
+  )
