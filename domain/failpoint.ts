@@ -94,7 +94,8 @@ export const EFFECTS = {
   'payment.start': inGateway,
   'payment.start-another': inGateway,
   'vendor.create': inGateway,
-  'log.append': { process: 'both', reachedBy: 'sale' },
+  // The gateway has it, too: for a payment that was not made, and for keys.
+  'log.append': inWorker,
   'payment.credential': inGateway,
   'points.mark-sent': inWorker,
   'points.call': inWorker,

@@ -41,6 +41,10 @@ describe('sees a side effect without a failpoint', () => {
     ['a vendor call of a part', `(record) => part.submit(request, record)`],
     ['a bill', `const outcome = await part.fetch(request, file, record)`],
     ['a vendor call by another name', `const ask = part.queryForeign\nawait ask(payment, record)`],
+    [
+      'a vendor call taken out',
+      `const { queryForeign } = part\nawait queryForeign(payment, record)`,
+    ],
     ['a vendor call that is handed on', `speak(deps, vendor.channel.queryPayment)`],
     ['a points call', `const response = await fetch(url, init)`],
     ['a merchant call', `const response = await options.fetch(address.url, init)`],

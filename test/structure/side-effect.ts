@@ -24,7 +24,7 @@ const FETCH_ALLOWED: Readonly<Record<string, string>> = {
   'gateway/start.ts': 'hands fetch on to the channels, and serves',
   'worker/make-deps.ts': 'hands fetch on to the channels and to the event client',
   'worker/clock-skew.ts': 'stands between the channels and fetch',
-  'cli/channel-test.ts': 'hands fetch on to the channels',
+  'cli/channel-build.ts': 'hands fetch on to the channels',
   'cli/refund-key.ts': 'hands fetch on to the channels, and asks none',
   'cli/ready.ts': 'asks our own gateway whether it is up',
 }
@@ -48,13 +48,16 @@ export function bareEffects({ path, text }: Source, calls: readonly string[]): s
 export const withoutComments = (text: string): string =>
   text.replaceAll(/^\s*(\/\/|\/\*\*?|\*).*$/gm, '').replaceAll(/ \/\/ .*$/gm, '')
 
+/** In a transaction, or a part of a statement that its caller runs. */
+const IN_ANOTHER = /^(trx\b|creator\.insertInto\()/
+
 /** Transactions of another kind than `commit`, and single statements that write outside of one. */
 function bareCommits(code: string): string[] {
   const transactions = find(code, /\.(transaction|startTransaction)\(\)/g, () => false)
   const statements = find(
     code,
     /(?<![\w.])[\w.]+\s*\.(insertInto|updateTable|deleteFrom|mergeInto)\(/g,
-    (match, before) => /^trx\b/.test(match) || isAround(before),
+    (match, before) => IN_ANOTHER.test(match) || isAround(before),
   )
   const plain = find(code, /(?<![\w.])[\w.]+\.query\(\s*['"`]COMMIT/g, (_match, before) =>
     isAround(before),
@@ -81,7 +84,10 @@ function bareVendorCalls(code: string, names: readonly string[]): string[] {
   )
   const bills = find(code, /\bpart\.fetch\(/g, (_match, before) => isAround(before))
   const alias = new RegExp(`const (\\w+) = [\\w.?]+\\.(?:${name})$`, 'gm')
-  const aliases = [...code.matchAll(alias)].map((match) => match[1] ?? '')
+  const taken = names.filter((call) =>
+    new RegExp(`const \\{[^}]*\\b${call}\\b[^}]*\\} =`).test(code),
+  )
+  const aliases = [...[...code.matchAll(alias)].map((match) => match[1] ?? ''), ...taken]
   const aliased = aliases.flatMap((own) =>
     find(code, new RegExp(`(?<![\\w.])${own}\\(`, 'g'), (_match, before) => isAround(before)),
   )
