@@ -4,6 +4,7 @@ import type { QueryOutcome } from '#channel/channel'
 import { loadSealKey } from '#db/config'
 import { newPaymentId } from '#domain/id'
 import { buildChannel, createCommandRegistry } from './channel-build.ts'
+import { around } from '#failpoint'
 import { addCommand, report } from './context.ts'
 import type { Context, JsonOption, Report } from './context.ts'
 import { databaseUrlOf, withDatabase } from './database.ts'
@@ -28,7 +29,7 @@ async function test(context: Context, text: string, options: JsonOption): Promis
     method: channel.capabilities.methods[0] ?? 'qr',
     createdAt: context.clock.now(),
   }
-  const outcome = await channel.queryPayment(never, () => undefined)
+  const outcome = await around('vendor.test', () => channel.queryPayment(never, () => undefined))
   report(context, options, judge(account.id, outcome))
 }
 

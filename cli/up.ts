@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { loadSealKey, loadVariable } from '#db/config'
 import { migrate } from '#db/migrate'
 import { openPostgres } from '#db/postgres'
+import { whyFailpoints } from '#db/refuse-failpoint'
 import { addCommand, report } from './context.ts'
 import type { Context, JsonOption } from './context.ts'
 import { Failure } from './failure.ts'
@@ -33,6 +34,8 @@ async function up(context: Context, options: UpOptions): Promise<void> {
 
 /** Before anything starts: a worker that dies after half a minute is a worse way to say this. */
 function checkEnvironment({ env }: Context): void {
+  const why = whyFailpoints(env)
+  if (why !== undefined) throw new Failure('environment', why)
   loadSealKey(env)
   loadVariable(env, 'PINGZHANG_PUBLIC_URL')
   loadVariable(env, 'PINGZHANG_POINTS_URL')

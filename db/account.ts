@@ -7,6 +7,8 @@ import {
   parseChannelAccountId,
 } from '#domain/id'
 import type { Secret } from '#domain/secret'
+import { around } from '#failpoint'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import { seal, unseal } from './seal.ts'
 import type { SealKey } from './seal.ts'
@@ -120,7 +122,7 @@ export async function addAccount(
   account: NewAccount,
 ): Promise<ChannelAccountId> {
   const id = newChannelAccountId()
-  await db.transaction().execute(async (trx) => {
+  await commit(db, 'account.add', async (trx) => {
     const vendorMerchantId = await ensureVendorMerchant(trx, account)
     await trx
       .insertInto('channel_account')
@@ -210,10 +212,12 @@ export async function setAccountFlags(
   id: ChannelAccountId,
   flags: { readonly accepting: boolean; readonly retired: boolean },
 ): Promise<void> {
-  await db
-    .updateTable('channel_account')
-    .set((set) => ({ ...flags, version: set('version', '+', 1n) }))
-    .where('merchant_id', '=', merchantId)
-    .where('id', '=', id)
-    .execute()
+  await around('account.flags', () =>
+    db
+      .updateTable('channel_account')
+      .set((set) => ({ ...flags, version: set('version', '+', 1n) }))
+      .where('merchant_id', '=', merchantId)
+      .where('id', '=', id)
+      .execute(),
+  )
 }

@@ -1,4 +1,5 @@
 import type { MerchantId } from '#domain/id'
+import { around } from '#failpoint'
 import type { Db } from './database.ts'
 
 /** Whose keys begin so and are good; usually one merchant. */
@@ -20,13 +21,15 @@ export async function revokeKeys(
   merchantId: MerchantId,
   { shownPrefix, now }: { readonly shownPrefix: string; readonly now: Date },
 ): Promise<number> {
-  const rows = await db
-    .updateTable('api_key')
-    .set({ revoked_at: now })
-    .where('merchant_id', '=', merchantId)
-    .where('shown_prefix', '=', shownPrefix)
-    .where('revoked_at', 'is', null)
-    .returning('id')
-    .execute()
+  const rows = await around('api-key.revoke', () =>
+    db
+      .updateTable('api_key')
+      .set({ revoked_at: now })
+      .where('merchant_id', '=', merchantId)
+      .where('shown_prefix', '=', shownPrefix)
+      .where('revoked_at', 'is', null)
+      .returning('id')
+      .execute(),
+  )
   return rows.length
 }

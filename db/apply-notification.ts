@@ -5,6 +5,7 @@ import { newLogId } from '#domain/id'
 import { parsePaymentId } from '#domain/id'
 import { hit } from '#failpoint'
 import { openCases } from './case.ts'
+import { commit } from './commit.ts'
 import { confirmPayment } from './confirm-payment.ts'
 import type { Claim, ConfirmDeps, Outcome } from './confirm-payment.ts'
 import type { Db, Trx } from './database.ts'
@@ -37,14 +38,10 @@ export async function applyNotifications(
 ): Promise<readonly Applied[]> {
   if (ids.length === 0) return []
   hit('apply.begin:before')
-  const applied = await db.transaction().execute(async (trx) => {
+  return commit(db, 'apply.commit', (trx) => {
     hit('apply.begin:after')
-    const done = await applyIn(trx, deps, merchantId, ids)
-    hit('apply.commit:before')
-    return done
+    return applyIn(trx, deps, merchantId, ids)
   })
-  hit('apply.commit:after')
-  return applied
 }
 
 async function applyIn(

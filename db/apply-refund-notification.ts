@@ -6,6 +6,7 @@ import type { RefundFacts } from '#domain/notification'
 import type { RefundDecision } from '#domain/refund'
 import { applyRefund } from './apply-refund.ts'
 import type { RefundDeps } from './apply-refund.ts'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 
 interface Claimed {
@@ -58,7 +59,7 @@ export async function applyRefundNotification(
   id: NotificationId,
   completion: Completion = 'none',
 ): Promise<RefundDecision | undefined> {
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'refund-news.apply', async (trx) => {
     const claimed = await claim(trx, merchantId, id)
     if (claimed === undefined) return undefined
     const isAnswered = typeof completion === 'object'

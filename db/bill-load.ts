@@ -2,9 +2,9 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
-import { hit } from '#failpoint'
 import { newBillId } from '#domain/id'
 import type { BillId, MerchantId, VendorMerchantId } from '#domain/id'
+import { around, hit } from '#failpoint'
 import { keepFile } from './bill-file.ts'
 import type { RawBill } from './bill-file.ts'
 
@@ -103,9 +103,7 @@ async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T
     await client.query('BEGIN')
     hit('bill.begin:after')
     const result = await work(client)
-    hit('bill.commit:before')
-    await client.query('COMMIT')
-    hit('bill.commit:after')
+    await around('bill.commit', () => client.query('COMMIT'))
     return result
   } finally {
     // Without a COMMIT this is the rollback.

@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { MerchantId } from '#domain/id'
 import { newCaseId } from '#domain/id'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import { createEvents } from './merchant-event.ts'
 import type { Schema } from './schema.ts'
@@ -50,4 +51,4 @@ const tell = (trx: Trx, row: Selectable<Schema['open_case']>): Promise<void> =>
 
 /** Opens one case in a commit of its own. */
 export const openCase = (db: Db, item: NewCase): Promise<void> =>
-  db.transaction().execute((trx) => openCases(trx, [item]))
+  commit(db, 'case.open', (trx) => openCases(trx, [item]))

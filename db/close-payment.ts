@@ -1,5 +1,6 @@
 import type { MerchantId, OrderId } from '#domain/id'
 import { addMs } from '#domain/time'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import { paymentEvents } from './event-data.ts'
 import type { Jobs } from './job.ts'
@@ -20,7 +21,7 @@ export async function closeAttempt(
   proof: string,
   now: Date,
 ): Promise<boolean> {
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'payment.close', async (trx) => {
     await lockOrder(trx, payment.merchant_id, payment.order_id)
     const closing = { proof, nextQueryAt: addMs(now, DAY_MS), at: now }
     return endAttempt(trx, payment, OPEN_STATES, closing)
@@ -79,7 +80,7 @@ export async function wantOrderClosed(
   merchantId: MerchantId,
   orderNumber: string,
 ): Promise<OrderRow | undefined> {
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'order.close-wanted', async (trx) => {
     const order = await trx
       .updateTable('customer_order')
       .set({ close_wanted: true })

@@ -1,5 +1,6 @@
 import type { CompensationJob } from '#domain/job'
 import type { MerchantId, NotificationId, PaymentId, PointsGrantId } from '#domain/id'
+import { commit } from './commit.ts'
 import type { Db } from './database.ts'
 import { createGrants } from './grant.ts'
 import type { GrantDeps } from './grant.ts'
@@ -30,7 +31,7 @@ export async function repairGrants(
   paymentIds: readonly PaymentId[],
 ): Promise<readonly PointsGrantId[]> {
   if (paymentIds.length === 0) return []
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'points.repair', async (trx) => {
     const rows = await trx
       .selectFrom('customer_order as o')
       .innerJoin('payment as p', (join) =>

@@ -4,6 +4,7 @@ import type { CaseDecision } from '#domain/case'
 import { appendAudit } from './audit.ts'
 import type { CaseRow } from './case-list.ts'
 import { findCase, findCasePayment } from './case-desk.ts'
+import { commit } from './commit.ts'
 import type { ConfirmDeps } from './confirm-payment.ts'
 import type { Db, Trx } from './database.ts'
 import { DecisionImpossible } from './decision.ts'
@@ -58,7 +59,7 @@ export async function decideCase(
   }
   const paymentId = (await findCasePayment(db, item))?.id
   try {
-    return await db.transaction().execute(async (trx) => {
+    return await commit(db, 'case.decide', async (trx) => {
       await sql`SELECT set_config('pingzhang.witness', 'operator', true)`.execute(trx)
       const evidence = await lockEvidence(trx, item, request.decision)
       const payment = paymentId && (await lockOrderOf(trx, item.merchant_id, paymentId))

@@ -5,6 +5,7 @@ import type { DiscrepancyDecision } from '#domain/discrepancy'
 import { parsePaymentId } from '#domain/id'
 import type { DiscrepancyId } from '#domain/id'
 import { appendAudit } from './audit.ts'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import { keepDayCase } from './day-case.ts'
 import { DecisionImpossible, RETURN_REASON } from './decision.ts'
@@ -52,7 +53,7 @@ export async function decideDiscrepancy(
     .executeTakeFirst()
   if (known === undefined) return { kind: 'not_found' }
   try {
-    return await db.transaction().execute((trx) => decideIn(trx, deps, request, known))
+    return await commit(db, 'discrepancy.decide', (trx) => decideIn(trx, deps, request, known))
   } catch (error) {
     if (!(error instanceof DecisionImpossible)) throw error
     return { kind: 'impossible', problem: error.message }

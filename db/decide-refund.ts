@@ -5,6 +5,7 @@ import { parseRefundId } from '#domain/id'
 import type { RefundState } from '#domain/state'
 import { applyRefund } from './apply-refund.ts'
 import { appendAudit } from './audit.ts'
+import { commit } from './commit.ts'
 import type { ConfirmDeps } from './confirm-payment.ts'
 import type { Db, Trx } from './database.ts'
 import { DecisionImpossible, paymentOf } from './decision.ts'
@@ -125,7 +126,7 @@ export async function retryRefund(
   const known = merchantId && (await findRefund(db, merchantId, request.refundId))
   if (known === undefined) return { kind: 'refund_not_found' }
   try {
-    return await db.transaction().execute(async (trx) => {
+    return await commit(db, 'refund.decide', async (trx) => {
       await sql`SELECT set_config('pingzhang.witness', 'operator', true)`.execute(trx)
       const retried = await retryUnderLock(trx, deps, known)
       await auditRetry(trx, deps, { request, known, ...retried })

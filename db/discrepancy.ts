@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { DiscrepancyId, MerchantId } from '#domain/id'
+import { commit } from './commit.ts'
 import type { Db } from './database.ts'
 import { keepDayCase } from './day-case.ts'
 import type { VendorDay } from './day-case.ts'
@@ -67,7 +68,7 @@ type End = Pick<DiscrepancyRow, 'state' | 'reason'> &
 
 /** A twin that was faster, or a bill that came meanwhile, has the last word. */
 function endRepair(db: Db, row: DiscrepancyRow, now: Date, end: End): Promise<void> {
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'discrepancy.repair', async (trx) => {
     const moved = await trx
       .updateTable('discrepancy')
       .set({ ...end, due_at: null, version: sql`version + 1` })

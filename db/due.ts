@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 import type { MerchantId } from '#domain/id'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 
 const ROWS_MAX = 500
@@ -36,7 +37,7 @@ export async function takeDue<Id extends string>(
     GROUP BY merchant_id`.execute(db)
   let taken = 0
   for (const { merchant_id: merchantId, rows: limit } of rows) {
-    taken += await db.transaction().execute(async (trx) => {
+    taken += await commit(db, 'sweep.take', async (trx) => {
       const ids = await push<Id>(trx, due, merchantId, limit)
       if (ids.length > 0) await use(trx, merchantId, ids)
       return ids.length

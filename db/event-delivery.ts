@@ -1,6 +1,7 @@
 import { ATTEMPT_DELAYS_SECONDS } from '#domain/event'
 import type { DeliveryId, EndpointId, EventId, MerchantId } from '#domain/id'
 import { openCases } from './case.ts'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import type { EndpointRow } from './event-endpoint.ts'
 import type { DeliveryRow } from './event-list.ts'
@@ -40,7 +41,7 @@ export async function beginDelivery(
   job: { readonly merchantId: MerchantId; readonly id: DeliveryId },
   times: DeliveryTimes,
 ): Promise<BeginDelivery> {
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'event.begin', async (trx) => {
     const row = await lockDue(trx, job, times.now)
     if (row === undefined) return { kind: 'done' }
     const endpoint = await findEndpoint(trx, row.merchant_id, row.endpoint_id)

@@ -2,6 +2,8 @@ import type { Selectable } from 'kysely'
 import type { EndpointId, MerchantId } from '#domain/id'
 import { newEndpointId } from '#domain/id'
 import { Secret } from '#domain/secret'
+import { around } from '#failpoint'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import type { Schema } from './schema.ts'
 import { seal } from './seal.ts'
@@ -35,7 +37,7 @@ export async function addEndpoint(
   const id = newEndpointId()
   const secret = newSecret()
   const sealed = seal(sealKey, secret, id)
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'endpoint.add', async (trx) => {
     // The lock: of requests at once, each counts what the one before has added.
     await trx
       .selectFrom('merchant')
@@ -71,18 +73,20 @@ export async function rotateSecret(
   previousUntil: Date,
 ): Promise<Secret | undefined> {
   const secret = newSecret()
-  const rows = await db
-    .updateTable('event_endpoint')
-    .set((column) => ({
-      previous_sealed: column.ref('sealed'),
-      previous_until: previousUntil,
-      sealed: seal(sealKey, secret, endpoint.id),
-    }))
-    .where('merchant_id', '=', endpoint.merchantId)
-    .where('id', '=', endpoint.id)
-    .where('enabled', '=', true)
-    .returning('id')
-    .execute()
+  const rows = await around('endpoint.secret', () =>
+    db
+      .updateTable('event_endpoint')
+      .set((column) => ({
+        previous_sealed: column.ref('sealed'),
+        previous_until: previousUntil,
+        sealed: seal(sealKey, secret, endpoint.id),
+      }))
+      .where('merchant_id', '=', endpoint.merchantId)
+      .where('id', '=', endpoint.id)
+      .where('enabled', '=', true)
+      .returning('id')
+      .execute(),
+  )
   return rows.length === 1 ? secret : undefined
 }
 
@@ -92,7 +96,7 @@ export async function removeEndpoint(
   merchantId: MerchantId,
   id: EndpointId,
 ): Promise<boolean> {
-  return db.transaction().execute((trx) => endEndpoint(trx, merchantId, id))
+  return commit(db, 'endpoint.remove', (trx) => endEndpoint(trx, merchantId, id))
 }
 
 /** As `removeEndpoint`, in the caller's transaction. False: it was not called any more. */

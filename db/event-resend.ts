@@ -1,4 +1,5 @@
 import type { DeliveryId, EventId, MerchantId } from '#domain/id'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import type { Jobs } from './job.ts'
 import { createDeliveries } from './merchant-event.ts'
@@ -21,7 +22,7 @@ export async function resendEvent(
   now: Date,
 ): Promise<number | undefined> {
   const { merchantId, id } = wanted
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'event.resend', async (trx) => {
     const event = await trx
       .selectFrom('merchant_event')
       .select('id')

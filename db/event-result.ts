@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { nextAttemptAt } from '#domain/event'
 import { newLogId } from '#domain/id'
 import { addMs } from '#domain/time'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import { openCases } from './case.ts'
 import { endDelivery, wakeAt } from './event-delivery.ts'
@@ -33,7 +34,7 @@ export async function finishDelivery(
   result: AttemptResult,
   chance: number,
 ): Promise<void> {
-  await db.transaction().execute(async (trx) => {
+  await commit(db, 'event.finish', async (trx) => {
     await keepAttempt(trx, delivery, result)
     if (isDelivered(result)) {
       await markDelivered(trx, delivery, result)

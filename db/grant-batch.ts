@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { MerchantId, PointsGrantId } from '#domain/id'
+import { around } from '#failpoint'
 import type { Db } from './database.ts'
 import { gather } from './gather.ts'
 import type { Schema } from './schema.ts'
@@ -40,7 +41,8 @@ async function markSent(db: Db, grants: readonly GrantToSend[]): Promise<(GrantR
     // Raw, because kysely has no `unnest`, and locks rows only in a query of their own. They are locked by
     // ascending id, so that two workers with the same rows do not deadlock. The ids stand there twice, or a
     // planner that knows nothing of a rush yet reads the merchant's every grant.
-    const { rows } = await sql<GrantRow>`
+    const { rows } = await around('points.mark-sent', () =>
+      sql<GrantRow>`
       WITH free AS (
         SELECT id FROM points_grant
         WHERE merchant_id = ${merchantId} AND id = ANY (${ids}::text[])
@@ -50,7 +52,8 @@ async function markSent(db: Db, grants: readonly GrantToSend[]): Promise<(GrantR
       FROM free JOIN unnest(${ids}::text[], ${group.map(({ dueAt }) => dueAt.toISOString())}::timestamptz[])
                      AS t (id, due_at) ON t.id = free.id
       WHERE g.merchant_id = ${merchantId} AND g.id = ANY (${ids}::text[]) AND g.id = free.id
-      RETURNING g.*`.execute(db)
+      RETURNING g.*`.execute(db),
+    )
     for (const row of rows) found.set(row.id, row)
   }
   return grants.map(({ id }) => found.get(id) ?? 'none')
@@ -59,7 +62,8 @@ async function markSent(db: Db, grants: readonly GrantToSend[]): Promise<(GrantR
 async function markDone(db: Db, grants: readonly GrantRow[]): Promise<'done'[]> {
   for (const [merchantId, group] of Map.groupBy(grants, (grant) => grant.merchant_id)) {
     const ids = group.map(({ id }) => id)
-    await sql`
+    await around('points.mark-done', () =>
+      sql`
       WITH sent AS (
         SELECT id FROM points_grant
         WHERE merchant_id = ${merchantId} AND id = ANY (${ids}::text[]) AND state = 'sent'
@@ -67,7 +71,8 @@ async function markDone(db: Db, grants: readonly GrantRow[]): Promise<'done'[]> 
       UPDATE points_grant g
       SET state = CASE g.kind WHEN 'grant' THEN 'granted' ELSE 'taken' END, due_at = NULL
       FROM sent WHERE g.merchant_id = ${merchantId} AND g.id = ANY (${ids}::text[]) AND g.id = sent.id`.execute(
-      db,
+        db,
+      ),
     )
   }
   return grants.map(() => 'done')

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { MerchantId } from '#domain/id'
+import { around } from '#failpoint'
 import type { Db } from './database.ts'
 
 /** What a key says about a request: run it, answer as before, or refuse. */
@@ -18,16 +19,18 @@ export interface KeyedRequest {
 
 /** Takes the key for this request, or says what an earlier one with it has come to. */
 export async function takeKey(db: Db, request: KeyedRequest): Promise<KeyOutcome> {
-  const inserted = await db
-    .insertInto('idempotency_key')
-    .values({
-      merchant_id: request.merchantId,
-      key: request.key,
-      request_hash: request.requestHash,
-    })
-    .onConflict((conflict) => conflict.doNothing())
-    .returning('key')
-    .executeTakeFirst()
+  const inserted = await around('request.take', () =>
+    db
+      .insertInto('idempotency_key')
+      .values({
+        merchant_id: request.merchantId,
+        key: request.key,
+        request_hash: request.requestHash,
+      })
+      .onConflict((conflict) => conflict.doNothing())
+      .returning('key')
+      .executeTakeFirst(),
+  )
   if (inserted !== undefined) return { kind: 'run' }
   const row = await db
     .selectFrom('idempotency_key')
@@ -49,15 +52,17 @@ export async function takeKey(db: Db, request: KeyedRequest): Promise<KeyOutcome
  * Running it again is safe: the order's lock finds the attempt that the dead one has committed.
  */
 async function takeOver(db: Db, request: KeyedRequest): Promise<boolean> {
-  const taken = await db
-    .updateTable('idempotency_key')
-    .set({ created_at: sql`now()` })
-    .where('merchant_id', '=', request.merchantId)
-    .where('key', '=', request.key)
-    .where('status', 'is', null)
-    .where('created_at', '<', sql<Date>`now() - interval '60 s'`)
-    .returning('key')
-    .executeTakeFirst()
+  const taken = await around('request.take-over', () =>
+    db
+      .updateTable('idempotency_key')
+      .set({ created_at: sql`now()` })
+      .where('merchant_id', '=', request.merchantId)
+      .where('key', '=', request.key)
+      .where('status', 'is', null)
+      .where('created_at', '<', sql<Date>`now() - interval '60 s'`)
+      .returning('key')
+      .executeTakeFirst(),
+  )
   return taken !== undefined
 }
 
@@ -67,20 +72,24 @@ export async function keepAnswer(
   request: KeyedRequest,
   answer: { readonly status: number; readonly body: string },
 ): Promise<void> {
-  await db
-    .updateTable('idempotency_key')
-    .set({ status: BigInt(answer.status), body: answer.body })
-    .where('merchant_id', '=', request.merchantId)
-    .where('key', '=', request.key)
-    .execute()
+  await around('request.keep', () =>
+    db
+      .updateTable('idempotency_key')
+      .set({ status: BigInt(answer.status), body: answer.body })
+      .where('merchant_id', '=', request.merchantId)
+      .where('key', '=', request.key)
+      .execute(),
+  )
 }
 
 /** Nothing was decided: the key is free again. */
 export async function releaseKey(db: Db, request: KeyedRequest): Promise<void> {
-  await db
-    .deleteFrom('idempotency_key')
-    .where('merchant_id', '=', request.merchantId)
-    .where('key', '=', request.key)
-    .where('status', 'is', null)
-    .execute()
+  await around('request.release', () =>
+    db
+      .deleteFrom('idempotency_key')
+      .where('merchant_id', '=', request.merchantId)
+      .where('key', '=', request.key)
+      .where('status', 'is', null)
+      .execute(),
+  )
 }

@@ -2,6 +2,7 @@ import { Secret } from '#domain/secret'
 import type { ChannelAccountId } from '#domain/id'
 import { addKeys } from './account.ts'
 import type { StoredAccount } from './account.ts'
+import { commit } from './commit.ts'
 import type { Db } from './database.ts'
 import type { SealKey } from './seal.ts'
 import { appendLog } from './transaction-log.ts'
@@ -21,7 +22,7 @@ export function addVendorKeys(
   account: StoredAccount,
   keys: readonly DownloadedKey[],
 ): Promise<number> {
-  return db.transaction().execute((trx) =>
+  return commit(db, 'vendor-key.add', (trx) =>
     addKeys(trx, sealKey, {
       merchantId: account.merchantId,
       accountId: account.id,

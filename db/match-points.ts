@@ -3,6 +3,7 @@ import type { RawBuilder } from 'kysely'
 import { boundsOf } from '#domain/business-day'
 import { pointsGrantIdFrom } from '#domain/id'
 import type { BillId, MerchantId, PointsGrantId, ReconciliationId } from '#domain/id'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import { keepDayCase } from './day-case.ts'
 import { accountsOf, insertFound } from './found.ts'
@@ -37,7 +38,7 @@ export function matchPoints(
   day: DayToMatch,
   elsewhere: readonly PointsElsewhere[],
 ): Promise<PointsMatched | undefined> {
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'points.match', async (trx) => {
     await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`reconcile ${day.vendorMerchantId}`}, 0))`.execute(
       trx,
     )

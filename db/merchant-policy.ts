@@ -1,5 +1,6 @@
 import type { MerchantId } from '#domain/id'
 import { appendAudit } from './audit.ts'
+import { commit } from './commit.ts'
 import type { Db } from './database.ts'
 import type { LatePolicy } from './schema.ts'
 
@@ -31,7 +32,7 @@ export interface PolicyChange {
 
 /** Sets what happens to late and double money from now on, with its audit entry. Returns the policy before. */
 export async function setPolicy(db: Db, change: PolicyChange): Promise<LatePolicy> {
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'merchant.policy', async (trx) => {
     const { late_policy: before } = await trx
       .selectFrom('merchant')
       .select('late_policy')

@@ -3,6 +3,7 @@ import type { MerchantId } from '#domain/id'
 import { SCOPES } from '#domain/scope'
 import type { Scope } from '#domain/scope'
 import { Secret } from '#domain/secret'
+import { around } from '#failpoint'
 import type { Db } from './database.ts'
 
 const KEY_RANDOM_BYTES = 24
@@ -11,7 +12,7 @@ const SHOWN_CHARACTERS = 12
 /** Adds a merchant. Its name is unique. */
 export async function addMerchant(db: Db, name: string): Promise<MerchantId> {
   const id = newMerchantId()
-  await db.insertInto('merchant').values({ id, name }).execute()
+  await around('merchant.add', () => db.insertInto('merchant').values({ id, name }).execute())
   return id
 }
 
@@ -32,16 +33,18 @@ export async function createApiKey(
 ): Promise<Secret> {
   const bytes = crypto.getRandomValues(new Uint8Array(KEY_RANDOM_BYTES))
   const key = `sk_${mode}_${Buffer.from(bytes).toString('base64url')}`
-  await db
-    .insertInto('api_key')
-    .values({
-      merchant_id: merchantId,
-      id: newApiKeyId(),
-      hash: hashKey(key),
-      shown_prefix: key.slice(0, SHOWN_CHARACTERS),
-      scopes,
-    })
-    .execute()
+  await around('api-key.add', () =>
+    db
+      .insertInto('api_key')
+      .values({
+        merchant_id: merchantId,
+        id: newApiKeyId(),
+        hash: hashKey(key),
+        shown_prefix: key.slice(0, SHOWN_CHARACTERS),
+        scopes,
+      })
+      .execute(),
+  )
   return new Secret(key)
 }
 

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { around } from '#failpoint'
 import type { Db, Trx } from './database.ts'
 import { notificationHasCase } from './notification-case.ts'
 
@@ -70,8 +71,12 @@ export async function countRepairs(
 ): Promise<void> {
   const found = Object.entries(counts).filter(([, count]) => count > 0)
   for (const [kind, count] of found) {
-    await sql`
+    await around('sweep.count', () =>
+      sql`
       INSERT INTO repair_count (kind, day, count) VALUES (${kind}, ${now}::date, ${count}::bigint)
-      ON CONFLICT (kind, day) DO UPDATE SET count = repair_count.count + EXCLUDED.count`.execute(db)
+      ON CONFLICT (kind, day) DO UPDATE SET count = repair_count.count + EXCLUDED.count`.execute(
+        db,
+      ),
+    )
   }
 }

@@ -5,6 +5,7 @@ import type { ChannelAccountId, MerchantId, NotificationId } from '#domain/id'
 import type { VerifiedNotification } from '#domain/notification'
 import { hit } from '#failpoint'
 import { openCases } from './case.ts'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import type { Jobs } from './job.ts'
 
@@ -45,11 +46,9 @@ export async function storeNotifications(
 ): Promise<void> {
   const rows = arrivals.map(toRow)
   hit('callback.begin:before')
-  await db.transaction().execute(async (trx) => {
+  await commit(db, 'callback.commit', async (trx) => {
     hit('callback.begin:after')
-    hit('callback.insert:before')
     const inserted = await insertRows(trx, rows)
-    hit('callback.insert:after')
     await sendJobs(
       trx,
       jobs,
@@ -60,9 +59,7 @@ export async function storeNotifications(
       trx,
       rows.filter((row) => !inserted.has(row.id)),
     )
-    hit('callback.commit:before')
   })
-  hit('callback.commit:after')
 }
 
 function toRow(arrival: Arrival): Row {
@@ -91,6 +88,7 @@ const storable = (text: string): string => text.replaceAll('\u0000', '\ufffd').t
 
 // Raw, because kysely has no `unnest` over several arrays.
 async function insertRows(trx: Trx, rows: readonly Row[]): Promise<Set<NotificationId>> {
+  hit('callback.insert:before')
   const result = await sql<{ id: NotificationId }>`
     INSERT INTO notification (merchant_id, id, channel_account_id, event_key, facts, facts_digest,
                               payment_number, key_serial, headers, body)
@@ -110,6 +108,7 @@ async function insertRows(trx: Trx, rows: readonly Row[]): Promise<Set<Notificat
     ORDER BY account_id, event_key
     ON CONFLICT DO NOTHING
     RETURNING id`.execute(trx)
+  hit('callback.insert:after')
   return new Set(result.rows.map((row) => row.id))
 }
 

@@ -1,5 +1,6 @@
 import { Secret } from '#domain/secret'
 import { newOperatorId } from '#domain/id'
+import { around } from '#failpoint'
 import type { Db } from './database.ts'
 
 const TOKEN_BYTES = 32
@@ -11,10 +12,12 @@ const hashToken = (token: string): string =>
 export async function addOperator(db: Db, name: string): Promise<Secret> {
   const bytes = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES))
   const token = `op_${Buffer.from(bytes).toString('base64url')}`
-  await db
-    .insertInto('operator')
-    .values({ id: newOperatorId(), name, hash: hashToken(token) })
-    .execute()
+  await around('operator.add', () =>
+    db
+      .insertInto('operator')
+      .values({ id: newOperatorId(), name, hash: hashToken(token) })
+      .execute(),
+  )
   return new Secret(token)
 }
 
@@ -31,12 +34,14 @@ export async function findOperator(db: Db, token: Secret): Promise<string | unde
 
 /** Takes a person's token away. False when there is no such person. */
 export async function revokeOperator(db: Db, name: string, now: Date): Promise<boolean> {
-  const rows = await db
-    .updateTable('operator')
-    .set({ revoked_at: now })
-    .where('name', '=', name)
-    .where('revoked_at', 'is', null)
-    .returning('id')
-    .execute()
+  const rows = await around('operator.revoke', () =>
+    db
+      .updateTable('operator')
+      .set({ revoked_at: now })
+      .where('name', '=', name)
+      .where('revoked_at', 'is', null)
+      .returning('id')
+      .execute(),
+  )
   return rows.length === 1
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Kysely } from 'kysely'
+import { commit } from './commit.ts'
 
 /** Months that exist beyond the running one. */
 const MONTHS_AHEAD = 3
@@ -23,7 +24,7 @@ interface Month {
  * partition; it moves in the same transaction, so that no reader ever misses it.
  */
 export async function makePartitions<T>(db: Kysely<T>, now: Date): Promise<readonly string[]> {
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'log.month', async (trx) => {
     // One at a time: the second one finds nothing left to do.
     await sql`SELECT pg_advisory_xact_lock(hashtextextended('transaction_log months', 0))`.execute(
       trx,

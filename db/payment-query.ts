@@ -1,5 +1,7 @@
 import type { MerchantId, PaymentId } from '#domain/id'
 import { addMs } from '#domain/time'
+import { around } from '#failpoint'
+import { commit } from './commit.ts'
 import type { Db } from './database.ts'
 import type { Jobs } from './job.ts'
 import type { PaymentRow } from './payment.ts'
@@ -13,13 +15,15 @@ export async function planNextQuery(
   payment: PaymentRow,
   nextQueryAt: Date | null,
 ): Promise<void> {
-  await db
-    .updateTable('payment')
-    .set({ next_query_at: nextQueryAt })
-    .where('merchant_id', '=', payment.merchant_id)
-    .where('id', '=', payment.id)
-    .where('state', '!=', 'paid')
-    .execute()
+  await around('query.plan', () =>
+    db
+      .updateTable('payment')
+      .set({ next_query_at: nextQueryAt })
+      .where('merchant_id', '=', payment.merchant_id)
+      .where('id', '=', payment.id)
+      .where('state', '!=', 'paid')
+      .execute(),
+  )
 }
 
 /**
@@ -32,7 +36,7 @@ export async function askForQuery(
   jobs: Jobs,
   { merchantId, paymentId, now }: { merchantId: MerchantId; paymentId: PaymentId; now: Date },
 ): Promise<boolean> {
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'query.ask', async (trx) => {
     const asked = await trx
       .updateTable('payment')
       .set({ query_asked_at: now })

@@ -5,7 +5,9 @@ import { newOrderId } from '#domain/id'
 import type { Method, NextAction, Wallet } from '#domain/method'
 import type { Money } from '#domain/money'
 import type { PaymentReference } from '#domain/payment'
+import { around } from '#failpoint'
 import { endAttempt, lockOrder as lockRow } from './close-payment.ts'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import type { Schema } from './schema.ts'
 import { insertLog } from './transaction-log.ts'
@@ -61,7 +63,8 @@ export async function startAttempt(db: Db, attempt: NewAttempt): Promise<Attempt
  */
 async function startFirst(db: Db, attempt: NewAttempt): Promise<PaymentRow | undefined> {
   const { merchantId, amount } = attempt
-  const { rows } = await sql<PaymentRow>`
+  const { rows } = await around('payment.start', () =>
+    sql<PaymentRow>`
     WITH made AS (
       INSERT INTO customer_order (merchant_id, id, order_number, user_id, amount, currency)
       VALUES (${merchantId}, ${newOrderId()}, ${attempt.orderNumber}, ${attempt.userId}, ${amount.minor},
@@ -77,13 +80,14 @@ async function startFirst(db: Db, attempt: NewAttempt): Promise<PaymentRow | und
            ${attempt.vendorTime ?? null}, ${attempt.vendorProduct ?? null}, ${attempt.returnUrl ?? null},
            ${attempt.expiresAt}, ${attempt.firstQueryAt}
     FROM made
-    RETURNING *`.execute(db)
+    RETURNING *`.execute(db),
+  )
   return rows[0]
 }
 
 /** Under the order's lock: what it allows depends on the attempts that it has. */
 function startAnother(db: Db, attempt: NewAttempt): Promise<AttemptOutcome> {
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'payment.start-another', async (trx) => {
     const order = await lockOrder(trx, attempt)
     if (order.amount !== attempt.amount.minor || order.currency !== attempt.amount.currency) {
       return { kind: 'order_amount_differs' }
@@ -191,22 +195,24 @@ export async function keepCredential(
   const creator: QueryCreator<Schema> =
     entries.length === 0 ? db : db.with('said', (one) => insertLog(one, entries))
   const number = credential.channelPaymentId ?? null
-  const { order_number, order_state, user_id, ...kept } = await creator
-    .updateTable('payment as p')
-    .from('customer_order as o')
-    .set({
-      next_action: JSON.stringify(credential.nextAction),
-      credential_at: at,
-      state: sql`CASE p.state WHEN 'created' THEN 'pending' ELSE p.state END`,
-      channel_payment_id: sql`coalesce(p.channel_payment_id, ${number})`,
-    })
-    .where('p.merchant_id', '=', payment.merchant_id)
-    .where('p.id', '=', payment.id)
-    .where('o.merchant_id', '=', payment.merchant_id)
-    .where('o.id', '=', payment.order_id)
-    .returningAll('p')
-    .returning(['o.order_number', 'o.state as order_state', 'o.user_id'])
-    .executeTakeFirstOrThrow()
+  const { order_number, order_state, user_id, ...kept } = await around('payment.credential', () =>
+    creator
+      .updateTable('payment as p')
+      .from('customer_order as o')
+      .set({
+        next_action: JSON.stringify(credential.nextAction),
+        credential_at: at,
+        state: sql`CASE p.state WHEN 'created' THEN 'pending' ELSE p.state END`,
+        channel_payment_id: sql`coalesce(p.channel_payment_id, ${number})`,
+      })
+      .where('p.merchant_id', '=', payment.merchant_id)
+      .where('p.id', '=', payment.id)
+      .where('o.merchant_id', '=', payment.merchant_id)
+      .where('o.id', '=', payment.order_id)
+      .returningAll('p')
+      .returning(['o.order_number', 'o.state as order_state', 'o.user_id'])
+      .executeTakeFirstOrThrow(),
+  )
   return { payment: kept, order: { order_number, state: order_state, user_id } }
 }
 
@@ -221,7 +227,7 @@ export async function refuseAttempt(
   at: Date,
 ): Promise<void> {
   const closing = { proof: `refused: ${code}`, refusalCode: code, nextQueryAt: null, at }
-  await db.transaction().execute(async (trx) => {
+  await commit(db, 'payment.refuse', async (trx) => {
     await lockRow(trx, payment.merchant_id, payment.order_id)
     // With a credential, from a call beside this one, it can be paid.
     await endAttempt(trx, payment, ['created'], closing)

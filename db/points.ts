@@ -1,5 +1,7 @@
 import type { MerchantId, PointsGrantId } from '#domain/id'
+import { around } from '#failpoint'
 import { openCases } from './case.ts'
+import { commit } from './commit.ts'
 import type { Db } from './database.ts'
 import { grantMarks } from './grant-batch.ts'
 import type { GrantToSend } from './grant-batch.ts'
@@ -28,47 +30,53 @@ async function beginRevoke(
   db: Db,
   { merchantId, id, dueAt }: GrantToSend,
 ): Promise<GrantRow | undefined> {
-  const pushed = await db
-    .updateTable('points_grant as g')
-    .set({ due_at: dueAt })
-    .where('g.merchant_id', '=', merchantId)
-    .where('g.id', '=', id)
-    .where('g.kind', '=', 'revoke')
-    .where('g.state', 'in', ['pending', 'sent'])
-    .returning('g.order_id')
-    .executeTakeFirst()
+  const pushed = await around('points.push', () =>
+    db
+      .updateTable('points_grant as g')
+      .set({ due_at: dueAt })
+      .where('g.merchant_id', '=', merchantId)
+      .where('g.id', '=', id)
+      .where('g.kind', '=', 'revoke')
+      .where('g.state', 'in', ['pending', 'sent'])
+      .returning('g.order_id')
+      .executeTakeFirst(),
+  )
   if (pushed === undefined) return undefined
-  return db
-    .updateTable('points_grant as g')
-    .set({ state: 'sent' })
-    .where('g.merchant_id', '=', merchantId)
-    .where('g.id', '=', id)
-    .where('g.state', 'in', ['pending', 'sent'])
-    .where((where) =>
-      where.exists(
-        where
-          .selectFrom('points_grant as given')
-          .select('given.id')
-          .where('given.merchant_id', '=', merchantId)
-          .where('given.order_id', '=', pushed.order_id)
-          .where('given.kind', '=', 'grant')
-          .where('given.state', '=', 'granted'),
-      ),
-    )
-    .returningAll()
-    .executeTakeFirst()
+  return around('points.mark-back', () =>
+    db
+      .updateTable('points_grant as g')
+      .set({ state: 'sent' })
+      .where('g.merchant_id', '=', merchantId)
+      .where('g.id', '=', id)
+      .where('g.state', 'in', ['pending', 'sent'])
+      .where((where) =>
+        where.exists(
+          where
+            .selectFrom('points_grant as given')
+            .select('given.id')
+            .where('given.merchant_id', '=', merchantId)
+            .where('given.order_id', '=', pushed.order_id)
+            .where('given.kind', '=', 'grant')
+            .where('given.state', '=', 'granted'),
+        ),
+      )
+      .returningAll()
+      .executeTakeFirst(),
+  )
 }
 
 /** Leaves a grant alone until then; only ever for longer. */
 export async function delayGrant(db: Db, grant: GrantRow, until: Date): Promise<void> {
-  await db
-    .updateTable('points_grant')
-    .set({ due_at: until })
-    .where('merchant_id', '=', grant.merchant_id)
-    .where('id', '=', grant.id)
-    .where('state', '=', 'sent')
-    .where('due_at', '<', until)
-    .execute()
+  await around('points.delay', () =>
+    db
+      .updateTable('points_grant')
+      .set({ due_at: until })
+      .where('merchant_id', '=', grant.merchant_id)
+      .where('id', '=', grant.id)
+      .where('state', '=', 'sent')
+      .where('due_at', '<', until)
+      .execute(),
+  )
 }
 
 /** The points system has it: sent → granted or taken. A twin that was faster is not an error. */
@@ -91,7 +99,7 @@ interface End {
 }
 
 async function endWithCase(db: Db, grant: GrantRow, end: End): Promise<void> {
-  await db.transaction().execute(async (trx) => {
+  await commit(db, 'points.end', async (trx) => {
     const moved = await trx
       .updateTable('points_grant')
       .set({ state: end.state, due_at: null })

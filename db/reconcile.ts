@@ -3,6 +3,7 @@ import { hit } from '#failpoint'
 import { addDays, boundsOf } from '#domain/business-day'
 import { newReconciliationId } from '#domain/id'
 import type { BillId, MerchantId, ReconciliationId, VendorMerchantId } from '#domain/id'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import { keepDayCase } from './day-case.ts'
 import { insertFound } from './found.ts'
@@ -37,7 +38,7 @@ const HOLD_DAYS = 3
  * join is by number whatever the date; dates decide only what is missing there (payment rules, section 8).
  */
 export async function reconcileDay(db: Db, day: DayToMatch): Promise<Matched | undefined> {
-  const run = await db.transaction().execute(async (trx) => {
+  return commit(db, 'reconcile.commit', async (trx) => {
     await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`reconcile ${day.vendorMerchantId}`}, 0))`.execute(
       trx,
     )
@@ -64,11 +65,8 @@ export async function reconcileDay(db: Db, day: DayToMatch): Promise<Matched | u
     hit('reconcile.run:before')
     await insertRun(trx, day, bill.id, matched)
     hit('reconcile.run:after')
-    hit('reconcile.commit:before')
     return matched
   })
-  hit('reconcile.commit:after')
-  return run
 }
 
 function scopeOf(

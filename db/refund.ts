@@ -3,6 +3,7 @@ import type { Selectable } from 'kysely'
 import { newRefundId } from '#domain/id'
 import type { MerchantId, PaymentId, RefundId } from '#domain/id'
 import type { RefundOrigin } from '#domain/state'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import type { Jobs } from './job.ts'
 import type { PaymentRow } from './payment.ts'
@@ -59,7 +60,7 @@ const isNumberTaken = (error: unknown): boolean =>
   error instanceof Error && 'constraint' in error && error.constraint === NUMBER_KEY
 
 const request = (db: Db, jobs: Jobs, wanted: NewRefund): Promise<RefundRequestOutcome> =>
-  db.transaction().execute(async (trx) => {
+  commit(db, 'refund.request', async (trx) => {
     const payment = await lockOrderOf(trx, wanted.merchantId, wanted.paymentId)
     if (payment === undefined) return { kind: 'payment_not_found' }
     const earlier = await findByKey(trx, wanted)

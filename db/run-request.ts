@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { newRunId } from '#domain/id'
 import type { ChannelAccountId, MerchantId, RunId, VendorMerchantId } from '#domain/id'
 import { appendAudit } from './audit.ts'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import type { Jobs } from './job.ts'
 import type { RunRow } from './run.ts'
@@ -43,7 +44,7 @@ export interface RunRequest {
  * A job that is at work on it loses its word. `undefined` while a loaded bill waits to be matched.
  */
 export const requestBill = (db: Db, jobs: Jobs, request: RunRequest): Promise<RunId | undefined> =>
-  db.transaction().execute(async (trx) => {
+  commit(db, 'run.request', async (trx) => {
     const run = await takeRun(trx, request)
     if (run.state === 'loaded') return undefined
     await moveRun(trx, request, run, { state: 'waiting', note: `wanted by ${request.actor}` })
@@ -60,7 +61,7 @@ export const finishUpload = (
   jobs: Jobs,
   request: RunRequest & { readonly lines: number },
 ): Promise<RunId> =>
-  db.transaction().execute(async (trx) => {
+  commit(db, 'run.upload', async (trx) => {
     const run = await takeRun(trx, request)
     const note = `${request.lines} lines, brought by ${request.actor}`
     await moveRun(trx, request, run, { state: 'loaded', note })

@@ -2,6 +2,8 @@ import { sql } from 'kysely'
 import type { RawBuilder, Selectable } from 'kysely'
 import { newRunId } from '#domain/id'
 import type { MerchantId, RunId, VendorMerchantId } from '#domain/id'
+import { around } from '#failpoint'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import { takeDue } from './due.ts'
 import type { Jobs } from './job.ts'
@@ -59,7 +61,7 @@ export async function planRuns(db: Db, jobs: Jobs, runs: readonly NewRun[]): Pro
 
 /** Of one merchant, and in one commit. */
 function planRunsOf(db: Db, jobs: Jobs, runs: readonly NewRun[]): Promise<number> {
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'run.plan', async (trx) => {
     const created = await trx
       .insertInto('schedule_run')
       .values(
@@ -128,14 +130,16 @@ export const claimRun = (
   id: RunId,
   leaseUntil: Date,
 ): Promise<RunRow | undefined> =>
-  db
-    .updateTable('schedule_run')
-    .set({ due_at: leaseUntil, attempts: sql`attempts + 1` })
-    .where('merchant_id', '=', merchantId)
-    .where('id', '=', id)
-    .where('state', '=', 'waiting')
-    .returningAll()
-    .executeTakeFirst()
+  around('bill.claim', () =>
+    db
+      .updateTable('schedule_run')
+      .set({ due_at: leaseUntil, attempts: sql`attempts + 1` })
+      .where('merchant_id', '=', merchantId)
+      .where('id', '=', id)
+      .where('state', '=', 'waiting')
+      .returningAll()
+      .executeTakeFirst(),
+  )
 
 export interface RunChange {
   readonly state: RunRow['state']
@@ -146,19 +150,21 @@ export interface RunChange {
 
 /** Moves a run, for people with a word why. False when it was taken or moved since it was read. */
 export async function changeRun(db: Db | Trx, run: RunRow, change: RunChange): Promise<boolean> {
-  const moved = await db
-    .updateTable('schedule_run')
-    .set({
-      state: change.state,
-      due_at: change.dueAt,
-      note: change.note,
-      ...(change.finishedAt === undefined ? {} : { finished_at: change.finishedAt }),
-    })
-    .where('merchant_id', '=', run.merchant_id)
-    .where('id', '=', run.id)
-    .where('state', '=', run.state)
-    .where('attempts', '=', run.attempts)
-    .returning('id')
-    .execute()
+  const moved = await around('run.change', () =>
+    db
+      .updateTable('schedule_run')
+      .set({
+        state: change.state,
+        due_at: change.dueAt,
+        note: change.note,
+        ...(change.finishedAt === undefined ? {} : { finished_at: change.finishedAt }),
+      })
+      .where('merchant_id', '=', run.merchant_id)
+      .where('id', '=', run.id)
+      .where('state', '=', run.state)
+      .where('attempts', '=', run.attempts)
+      .returning('id')
+      .execute(),
+  )
   return moved.length === 1
 }

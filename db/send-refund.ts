@@ -1,6 +1,8 @@
 import { addMs } from '#domain/time'
 import type { RefundId } from '#domain/id'
 import type { MerchantId } from '#domain/id'
+import { around } from '#failpoint'
+import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import type { PaymentRow } from './payment.ts'
 import { findRefundsOf, lockOrderOf } from './refund.ts'
@@ -40,7 +42,7 @@ export async function beginRefund(
   id: RefundId,
   options: BeginOptions,
 ): Promise<BeginOutcome> {
-  return db.transaction().execute(async (trx) => {
+  return commit(db, 'refund.begin', async (trx) => {
     const known = await trx
       .selectFrom('refund')
       .select('payment_id')
@@ -89,7 +91,7 @@ function readyAt(siblings: readonly RefundRow[], own: RefundRow, options: BeginO
 
 /** Surely not executed: the number is kept for a later try. sent → requested. */
 export async function holdRefund(db: Db, refund: RefundRow, dueAt: Date): Promise<void> {
-  await db.transaction().execute(async (trx) => {
+  await commit(db, 'refund.hold', async (trx) => {
     await lockOrderOf(trx, refund.merchant_id, refund.payment_id)
     await trx
       .updateTable('refund')
@@ -103,11 +105,13 @@ export async function holdRefund(db: Db, refund: RefundRow, dueAt: Date): Promis
 
 /** Pushes the next look at a refund that has no result: the sweeper must not wake it up before. */
 export async function delayRefund(db: Db | Trx, refund: RefundRow, dueAt: Date): Promise<void> {
-  await db
-    .updateTable('refund')
-    .set({ due_at: dueAt })
-    .where('merchant_id', '=', refund.merchant_id)
-    .where('id', '=', refund.id)
-    .where('due_at', 'is not', null)
-    .execute()
+  await around('refund.delay', () =>
+    db
+      .updateTable('refund')
+      .set({ due_at: dueAt })
+      .where('merchant_id', '=', refund.merchant_id)
+      .where('id', '=', refund.id)
+      .where('due_at', 'is not', null)
+      .execute(),
+  )
 }

@@ -1,6 +1,7 @@
 import type { QueryCreator } from 'kysely'
 import type { MerchantId, PaymentId, RefundId } from '#domain/id'
 import { newLogId } from '#domain/id'
+import { around } from '#failpoint'
 import type { Db } from './database.ts'
 import type { LogKind, Schema } from './schema.ts'
 
@@ -17,7 +18,7 @@ export interface LogEntry {
 /** Appends to the transaction log. */
 export async function appendLog(db: Db, entries: readonly LogEntry[]): Promise<void> {
   if (entries.length === 0) return
-  await insertLog(db, entries).execute()
+  await around('log.append', () => insertLog(db, entries).execute())
 }
 
 /** As a part of another statement, where one round trip less counts. There must be an entry. */

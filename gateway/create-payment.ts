@@ -10,6 +10,7 @@ import { newPaymentId } from '#domain/id'
 import type { ChannelAccountId, MerchantId, PaymentId } from '#domain/id'
 import { cny } from '#domain/money'
 import { addMs } from '#domain/time'
+import { around } from '#failpoint'
 import type { LiveAccount } from './account-cache.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { PaymentBody } from './payment-body.ts'
@@ -189,7 +190,9 @@ async function submit(
     ...(payment.vendor_time === null ? {} : { vendorTime: payment.vendor_time }),
     ...(payment.vendor_product === null ? {} : { vendorProduct: payment.vendor_product }),
   }
-  const answer = await channel.createPayment(prepared, (exchange) => exchanges.push(exchange))
+  const answer = await around('vendor.create', () =>
+    channel.createPayment(prepared, (exchange) => exchanges.push(exchange)),
+  )
   const outcome = believed(sent, answer)
   if (outcome.kind === 'created') {
     const entries = entriesOf(account.channel, payment, exchanges)

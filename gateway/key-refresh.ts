@@ -4,7 +4,7 @@ import type { Db } from '#db/database'
 import { addVendorKeys, logKeyExchanges } from '#db/key-refresh'
 import type { SealKey } from '#db/seal'
 import type { ChannelAccountId } from '#domain/id'
-import { hit } from '#failpoint'
+import { around } from '#failpoint'
 import type { LiveAccount } from './account-cache.ts'
 
 const PAUSE_MS = 60_000
@@ -30,12 +30,12 @@ export function createKeyRefresh(
   async function refresh({ account, channel }: LiveAccount): Promise<void> {
     const exchanges: Exchange[] = []
     try {
-      hit('key-refresh.fetch:before')
-      const keys = (await channel.fetchKeys?.((exchange) => exchanges.push(exchange))) ?? []
-      hit('key-refresh.fetch:after')
-      hit('key-refresh.store:before')
+      const fetchKeys = channel.fetchKeys
+      if (fetchKeys === undefined) return
+      const keys = await around('key-refresh.fetch', () =>
+        fetchKeys((exchange) => exchanges.push(exchange)),
+      )
       const added = await addVendorKeys(db, sealKey, account, keys)
-      hit('key-refresh.store:after')
       log.info({ account: account.id, added }, 'vendor keys refreshed')
     } finally {
       // Of a failure as well: the first question is what the vendor said.

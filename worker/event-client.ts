@@ -3,6 +3,7 @@ import type { AttemptResult } from '#db/event-result'
 import type { Secret } from '#domain/secret'
 import { unixSeconds } from '#domain/time'
 import type { Clock } from '#domain/time'
+import { around } from '#failpoint'
 import { checkAddress } from './address.ts'
 import type { Resolve } from './address.ts'
 
@@ -74,16 +75,18 @@ async function exchange(
 ): Promise<Posted> {
   const address = await checkAddress(message.url, options.localHosts, options.resolve)
   if (address === undefined) return { status: undefined, error: 'address refused' }
-  const response = await options.fetch(address.url, {
-    method: 'POST',
-    headers: { ...headersOf(message, at), host: address.host },
-    body: message.body,
-    redirect: 'manual',
-    // A connection of its own: one that was made under another merchant's name is not this merchant's.
-    keepalive: false,
-    signal,
-    ...(address.serverName === undefined ? {} : { tls: { serverName: address.serverName } }),
-  })
+  const response = await around('event.call', () =>
+    options.fetch(address.url, {
+      method: 'POST',
+      headers: { ...headersOf(message, at), host: address.host },
+      body: message.body,
+      redirect: 'manual',
+      // A connection of its own: one that was made under another merchant's name is not this merchant's.
+      keepalive: false,
+      signal,
+      ...(address.serverName === undefined ? {} : { tls: { serverName: address.serverName } }),
+    }),
+  )
   // The body is not ours to read: an endless one must not hold us.
   await response.body?.cancel()
   return { status: response.status, error: undefined }

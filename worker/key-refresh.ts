@@ -3,6 +3,7 @@ import { findAccount } from '#db/account'
 import type { StoredAccount } from '#db/account'
 import { addVendorKeys, findLiveAccounts, logKeyExchanges } from '#db/key-refresh'
 import type { ChannelAccountId } from '#domain/id'
+import { around } from '#failpoint'
 import type { WorkerDeps } from './deps.ts'
 
 /** Accounts that are read at a time. */
@@ -59,10 +60,13 @@ async function refreshAccount(
 
 async function refresh(deps: Deps, account: StoredAccount): Promise<number | 'none'> {
   const channel = deps.registry.get(account, account.version)
-  if (channel.fetchKeys === undefined) return 'none'
+  const fetchKeys = channel.fetchKeys
+  if (fetchKeys === undefined) return 'none'
   const exchanges: Exchange[] = []
   try {
-    const keys = await channel.fetchKeys((exchange) => exchanges.push(exchange))
+    const keys = await around('vendor.keys', () =>
+      fetchKeys((exchange) => exchanges.push(exchange)),
+    )
     return await addVendorKeys(deps.db, deps.sealKey, account, keys)
   } finally {
     // Of a failure as well: the first question is what the vendor said.

@@ -1,5 +1,6 @@
 import type { GrantRow } from '#db/points'
 import type { Clock } from '#domain/time'
+import { around } from '#failpoint'
 import { createPointsRest } from './points-rest.ts'
 
 /** What the points system did with a grant. `unknown` is not a failure: the same call may be repeated. */
@@ -126,7 +127,9 @@ interface Answer {
 }
 
 async function call(url: string, signal: AbortSignal, init: RequestInit): Promise<Answer> {
-  const response = await fetch(url, { ...init, redirect: 'manual', signal })
+  const response = await around('points.call', () =>
+    fetch(url, { ...init, redirect: 'manual', signal }),
+  )
   const { status, headers } = response
   return { status, text: await readText(response), wishMs: readWish(headers) }
 }

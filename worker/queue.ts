@@ -1,6 +1,7 @@
 import { PgBoss } from 'pg-boss'
 import type { Job } from 'pg-boss'
 import { openCase } from '#db/case'
+import { commit } from '#db/commit'
 import { parseMerchantId } from '#domain/id'
 import type { MerchantId } from '#domain/id'
 import { JOB_VERSION, QUEUE_NAMES, deadLetterOf } from '#domain/job'
@@ -209,9 +210,9 @@ async function leave<Name extends QueueName>(
   { id, data }: Job<JobByQueue[Name]>,
 ): Promise<void> {
   log.warn({ queue: name, job: id }, 'job of a newer version: left to a newer worker')
-  await db
-    .transaction()
-    .execute((trx) => jobs.send(trx, name, [{ data, startAfterSeconds: NEWER_PAUSE_SECONDS }]))
+  await commit(db, 'job.leave', (trx) =>
+    jobs.send(trx, name, [{ data, startAfterSeconds: NEWER_PAUSE_SECONDS }]),
+  )
 }
 
 /** A job of another shape goes the way of a job that fails: to the dead letters, and never unseen. */

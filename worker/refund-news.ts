@@ -2,6 +2,7 @@ import { applyRefundNotification } from '#db/apply-refund-notification'
 import { findPayment, referenceOf } from '#db/payment'
 import { parsePaymentId } from '#domain/id'
 import type { MerchantId, NotificationId } from '#domain/id'
+import { around } from '#failpoint'
 import type { WorkerDeps } from './deps.ts'
 import { loadVendor, speak } from './vendor.ts'
 
@@ -33,7 +34,7 @@ export async function applyRefundNews(
   if (!deps.queryLimit.take(vendor.account.id, limit)) return
   const ask = part.queryForeign
   const outcome = await speak(deps, vendor, { payment }, (record) =>
-    ask(referenceOf(payment), decision.refundNumber, record),
+    around('vendor.foreign-refund', () => ask(referenceOf(payment), decision.refundNumber, record)),
   )
   // Absent is not final so soon, and what is not done yet is not recorded: asked again with the next sweep.
   if (outcome.kind !== 'found' || outcome.facts.refundState !== 'succeeded') return

@@ -10,6 +10,7 @@ import { delayRefund } from '#db/send-refund'
 import type { RefundJob } from '#domain/job'
 import type { RefundFacts } from '#domain/notification'
 import { addMs } from '#domain/time'
+import { commit } from '#db/commit'
 import type { WorkerDeps } from './deps.ts'
 
 export interface KnownRefund {
@@ -32,9 +33,9 @@ export async function applyFacts(
   facts: RefundFacts,
 ): Promise<void> {
   const claim = { facts, channelAccountId: payment.channel_account_id }
-  await deps.db
-    .transaction()
-    .execute((trx) => applyRefund(trx, deps, payment.merchant_id, claim, 'query'))
+  await commit(deps.db, 'refund.answer', (trx) =>
+    applyRefund(trx, deps, payment.merchant_id, claim, 'query'),
+  )
 }
 
 /** What the vendor is told; the same rows make the same request. */
@@ -61,7 +62,7 @@ export const queueRefund = (
   queue: 'refund-submit' | 'refund-query',
   job: RefundJob,
 ): Promise<void> =>
-  deps.db.transaction().execute((trx) => deps.jobs.send(trx, queue, [{ data: job }]))
+  commit(deps.db, 'refund.queue', (trx) => deps.jobs.send(trx, queue, [{ data: job }]))
 
 const MS_PER_SECOND = 1000
 const DAY_MS = 86_400_000

@@ -1,5 +1,6 @@
 import { findPayment } from '#db/payment'
 import { unreachable } from '#domain/assert'
+import type { QueryOutcome } from '#channel/channel'
 import type { WorkerDeps } from './deps.ts'
 import { applyQuery, query } from './job/payment-query.ts'
 import { UNDECIDED } from './repair.ts'
@@ -18,6 +19,10 @@ export async function repairPayment(
   if (after?.payment.state === 'paid' && ours === row.their_amount) {
     return { kind: 'agreed', said: 'paid here with what the bill says' }
   }
+  return read(outcome)
+}
+
+function read(outcome: QueryOutcome): Repair {
   switch (outcome.kind) {
     case 'found':
       // A state that we do not know yet may be one on the way to paid.

@@ -6,6 +6,7 @@ import { findRefundsOf } from '#db/refund'
 import type { RefundRow } from '#db/refund'
 import { unreachable } from '#domain/assert'
 import { parseRefundId } from '#domain/id'
+import { around } from '#failpoint'
 import type { WorkerDeps } from './deps.ts'
 import { applyFacts, requestOf } from './refund.ts'
 import { UNDECIDED } from './repair.ts'
@@ -57,17 +58,24 @@ async function ask(
   if (own !== undefined) {
     const request = requestOf(deps, { refund: own, payment })
     const about = { payment, refundId: own.id }
-    return speak(deps, vendor, about, (record) => part.query(request, record))
+    return speak(deps, vendor, about, (record) =>
+      around('repair.refund-query', () => part.query(request, record)),
+    )
   }
   const number = textOf(row, 'number')
   const { queryForeign } = part
   if (queryForeign !== undefined && number !== '') {
     return speak(deps, vendor, { payment }, (record) =>
-      queryForeign(referenceOf(payment), number, record),
+      around('repair.foreign-refund', () => queryForeign(referenceOf(payment), number, record)),
     )
   }
   const request = foreignRequest(deps, row, payment)
-  return request && speak(deps, vendor, { payment }, (record) => part.query(request, record))
+  return (
+    request &&
+    speak(deps, vendor, { payment }, (record) =>
+      around('repair.named-refund', () => part.query(request, record)),
+    )
+  )
 }
 
 /** A number of our form without a row of ours, such as after a restored backup: asked about like our own. */

@@ -3,7 +3,6 @@ import { receiveCallback } from '#channel/callback'
 import type { RejectedReading } from '#channel/callback'
 import { keepRejected } from '#db/rejected-callback'
 import { parseChannelAccountId } from '#domain/id'
-import type { ChannelAccountId } from '#domain/id'
 import { hit } from '#failpoint'
 import type { LiveAccount } from '../account-cache.ts'
 import { readBody } from '../body.ts'
@@ -67,19 +66,9 @@ function explain(deps: GatewayDeps, live: LiveAccount, rejected: RejectedReading
   else if (reason === 'stale') deps.log.warn({ account, reason, explanation }, 'callback rejected')
   else deps.log.warn({ account, reason }, 'callback rejected')
   if (reason === 'unknown_serial') deps.refreshKeys(live)
-  void keep(deps, account, rejected).catch((error: unknown) =>
+  void keepRejected(deps.db, account, reason, explanation).catch((error: unknown) =>
     deps.log.warn({ error: String(error) }, 'rejected callback not kept'),
   )
-}
-
-async function keep(
-  deps: GatewayDeps,
-  account: ChannelAccountId,
-  { reason, explanation }: RejectedReading,
-): Promise<void> {
-  hit('callback.rejected-row:before')
-  await keepRejected(deps.db, account, reason, explanation)
-  hit('callback.rejected-row:after')
 }
 
 const HEADERS_KEPT =

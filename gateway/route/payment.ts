@@ -4,6 +4,8 @@ import { referenceOf } from '#db/payment'
 import type { KeptPayment, PaymentRow } from '#db/payment'
 import { askForQuery } from '#db/payment-query'
 import type { Exchange } from '#channel/http'
+import { commit } from '#db/commit'
+import { around } from '#failpoint'
 import { createPayment, logExchanges } from '../create-payment.ts'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
 import { readKeyed, runOnce } from '../idempotent.ts'
@@ -64,24 +66,23 @@ const show = (deps: GatewayDeps, { payment, order }: KeptPayment): string =>
 
 /** The query confirms it: the money is known before the vendor's callback comes. */
 const queueQuery = (deps: GatewayDeps, payment: PaymentRow): Promise<void> =>
-  deps.db
-    .transaction()
-    .execute((trx) =>
-      deps.jobs.send(trx, 'payment-query', [
-        { data: { merchantId: payment.merchant_id, paymentId: payment.id } },
-      ]),
-    )
+  commit(deps.db, 'query.queue', (trx) =>
+    deps.jobs.send(trx, 'payment-query', [
+      { data: { merchantId: payment.merchant_id, paymentId: payment.id } },
+    ]),
+  )
 
 /** Asks the vendor first: only its proof closes. A payment that turns out paid is confirmed by a query. */
 async function closePayment(deps: GatewayDeps, payment: PaymentRow): Promise<void> {
   if (payment.state === 'paid' || payment.state === 'closed') return
   const live = await deps.accounts.find(payment.channel_account_id)
-  if (live?.channel.closePayment === undefined) {
+  const close = live?.channel.closePayment
+  if (live === undefined || close === undefined) {
     throw new Problem(409, 'close_not_available', 'this channel has no close; the payment expires')
   }
   const exchanges: Exchange[] = []
-  const outcome = await live.channel.closePayment(referenceOf(payment), (exchange) =>
-    exchanges.push(exchange),
+  const outcome = await around('vendor.close', () =>
+    close(referenceOf(payment), (exchange) => exchanges.push(exchange)),
   )
   await logExchanges(deps, live.account.channel, payment, exchanges)
   if (outcome.kind === 'unknown') {

@@ -1,6 +1,6 @@
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { FailpointName } from '#domain/failpoint'
+import type { AroundName, FailpointName } from '#domain/failpoint'
 import { ACTIONS, CONTROL, hitsPath } from './control.ts'
 import type { FailpointAction } from './control.ts'
 
@@ -31,6 +31,17 @@ const does: Readonly<Record<FailpointAction, (name: FailpointName) => void>> = {
   bad_row(name) {
     throw new BadRow(`planted at ${name}`)
   },
+}
+
+/** This module can break the process: production does not start with it. */
+export const CAN_FAIL: boolean = true
+
+/** Does the effect, with a point on either side of it. */
+export async function around<T>(effect: AroundName, work: () => Promise<T>): Promise<T> {
+  hit(`${effect}:before`)
+  const done = await work()
+  hit(`${effect}:after`)
+  return done
 }
 
 /** Writes down that the point was reached, and does what the control file says. */

@@ -70,7 +70,7 @@ async function expectRepeatStored(sale: Sale): Promise<void> {
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 describe('the gateway', () => {
-  beforeAll(() => open('gateway/main.ts'), START_MS_MAX)
+  beforeAll(() => open('test/failpoint/gateway.ts'), START_MS_MAX)
   // A test that fails half way must not take the next one with it.
   beforeEach(async () => {
     await isUp()

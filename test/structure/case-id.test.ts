@@ -100,6 +100,7 @@ const LIFE: readonly Source[] = [
   { title: 'telling the merchant', ids: numbered('DN-', 1, 7, 2) },
   // F131 is the race of a bill with a callback: bills bring it.
   { title: 'races', ids: [...numbered('F', 125, 130), ...numbered('F', 132, 135)] },
+  { title: 'a worker killed at each failpoint', ids: ['F78'] },
   { title: 'the likeliest ways to lose money', ids: numbered('money rule ', 1, 9) },
 ]
 

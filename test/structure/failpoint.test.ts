@@ -3,9 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { hit } from '#domain/failpoint-empty'
+import { CAN_FAIL, around, hit } from '#domain/failpoint-empty'
 import { CONTROL, arm, hasFired } from '../failpoint/control.ts'
 import { POINTS } from '../flow/failpoint/point.ts'
+import { withoutComments } from './side-effect.ts'
 import { readSources } from './source.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -53,6 +54,8 @@ describe('production has no failpoints', () => {
     const file = production.find(({ path }) => path === 'domain/failpoint-empty.ts')
     expect(file?.text.match(/^import (?!type )/gm)).toBeNull()
     expect(hit.toString()).toMatch(/^function hit\(_name\) \{\s*\}$/)
+    expect(around.toString()).toBe('(_effect, work) => work()')
+    expect(CAN_FAIL).toBe(false)
   })
 
   test('nothing that starts our processes sets a condition', () => {
@@ -69,9 +72,15 @@ describe('production has no failpoints', () => {
 const readAt = (path: string) => ({ path, text: readFileSync(`${root}${path}`, 'utf8') })
 
 describe('the table of failpoints', () => {
-  const hits = production.flatMap(({ text }) =>
-    [...text.matchAll(/^\s*hit\('([^']+)'\)$/gm)].map((match) => match[1] ?? ''),
-  )
+  const all = (pattern: RegExp): string[] =>
+    production.flatMap(({ text }) =>
+      [...withoutComments(text).matchAll(pattern)].map((match) => match[1] ?? ''),
+    )
+  const effects = [...all(/\baround\(\s*'([^']+)',/g), ...all(/\bcommit\(\s*[\w.]+,\s*'([^']+)',/g)]
+  const hits = [
+    ...all(/^\s*hit\('([^']+)'\)$/gm),
+    ...effects.flatMap((effect) => [`${effect}:before`, `${effect}:after`]),
+  ]
 
   test('names every point of the code once, and the code has every point of the table', () => {
     expect(hits.toSorted()).toEqual(POINTS.map(({ name }) => String(name)).toSorted())

@@ -125,6 +125,7 @@ export async function findIllegalMoves(db: Db): Promise<Violation[]> {
     UNION ALL SELECT 'notification ' || id, state FROM notification
     UNION ALL SELECT 'schedule_run ' || id, state FROM schedule_run
     UNION ALL SELECT 'discrepancy ' || id, state FROM discrepancy
+    UNION ALL SELECT 'event_delivery ' || id, state FROM event_delivery
     UNION ALL SELECT 'open_case ' || id, state FROM open_case`.execute(db)
   const chains = Map.groupBy(changes.rows, (row) => `${row.subject_kind} ${row.subject_id}`)
   const current = new Map(states.rows.map((row) => [row.subject, row.state]))

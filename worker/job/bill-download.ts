@@ -10,11 +10,12 @@ import { changeRun, claimRun } from '#db/run'
 import type { RunRow } from '#db/run'
 import { appendLog } from '#db/transaction-log'
 import { findBillAccount, hasBusiness } from '#db/vendor-merchant'
-import { hit } from '#failpoint'
 import { unreachable } from '#domain/assert'
 import { boundsOf } from '#domain/business-day'
 import type { RunJob } from '#domain/job'
 import { addMs } from '#domain/time'
+import { commit } from '#db/commit'
+import { around } from '#failpoint'
 import { TryAgain } from '../deps.ts'
 import type { WorkerDeps } from '../deps.ts'
 import { openBillFile } from '../bill-file.ts'
@@ -30,9 +31,7 @@ const MS_PER_SECOND = 1000
  */
 export async function runBillDownload(deps: WorkerDeps, job: RunJob): Promise<void> {
   const leaseUntil = addMs(deps.clock.now(), LEASE_MS)
-  hit('bill.claim:before')
   const run = await claimRun(deps.db, job.merchantId, job.runId, leaseUntil)
-  hit('bill.claim:after')
   if (run === undefined) return
   const vendor = await loadOwner(deps, run)
   const part = vendor.channel.bill
@@ -66,9 +65,9 @@ async function fetchBill(
 ): Promise<BillFetch> {
   const exchanges: Exchange[] = []
   const request = { businessDate: run.business_date, kind: 'transaction' } as const
-  hit('bill.fetch:before')
-  const outcome = await part.fetch(request, file, (exchange) => exchanges.push(exchange))
-  hit('bill.fetch:after')
+  const outcome = await around('bill.fetch', () =>
+    part.fetch(request, file, (exchange) => exchanges.push(exchange)),
+  )
   await file.close()
   await appendLog(
     deps.db,
@@ -124,14 +123,12 @@ async function load(
 async function finishLoad(deps: WorkerDeps, run: RunRow, bill: BillToLoad): Promise<void> {
   const loaded = await loadBill(deps.databaseUrl, bill)
   const note = `${loaded.lines} lines${loaded.isRepeat ? ', the same bytes as before' : ''}`
-  hit('bill.loaded:before')
-  await deps.db.transaction().execute(async (trx) => {
+  await commit(deps.db, 'bill.loaded', async (trx) => {
     const change = { state: 'loaded', dueAt: deps.clock.now(), note } as const
     if (!(await changeRun(trx, run, change))) return
     const data = { merchantId: run.merchant_id, runId: run.id }
     await deps.jobs.send(trx, 'reconcile', [{ data }])
   })
-  hit('bill.loaded:after')
 }
 
 const ownerOf = (run: RunRow) => ({

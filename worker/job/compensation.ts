@@ -1,3 +1,4 @@
+import { commit } from '#db/commit'
 import { findOverdueGrants, findUnappliedNotifications, repairGrants } from '#db/compensation'
 import { recordRepair } from '#db/repair'
 import type { Repair } from '#db/repair'
@@ -72,9 +73,9 @@ async function sendLeft(
 async function record(deps: WorkerDeps, repair: Omit<Repair, 'at'>): Promise<void> {
   if (repair.ids.length === 0) return
   deps.log.warn({ repair: repair.kind, ids: repair.ids }, REPAIRED)
-  await deps.db
-    .transaction()
-    .execute((trx) => recordRepair(trx, { ...repair, at: deps.clock.now() }))
+  await commit(deps.db, 'repair.record', (trx) =>
+    recordRepair(trx, { ...repair, at: deps.clock.now() }),
+  )
 }
 
 /** One grant that cannot be given keeps no other from being given: its row is due again. False: not yet. */

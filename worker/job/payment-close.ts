@@ -5,6 +5,7 @@ import type { OrderRow, PaymentRow } from '#db/payment'
 import { unreachable } from '#domain/assert'
 import type { PaymentQueryJob } from '#domain/job'
 import { addMs } from '#domain/time'
+import { around } from '#failpoint'
 import { TryAgain } from '../deps.ts'
 import type { WorkerDeps } from '../deps.ts'
 import { loadVendor, speak } from '../vendor.ts'
@@ -57,7 +58,9 @@ async function closeAtVendor(
 ): Promise<CloseOutcome> {
   const close = vendor.channel.closePayment
   if (close === undefined) return { kind: 'absent', code: 'no close' }
-  return speak(deps, vendor, { payment }, (record) => close(referenceOf(payment), record))
+  return speak(deps, vendor, { payment }, (record) =>
+    around('vendor.close-expired', () => close(referenceOf(payment), record)),
+  )
 }
 
 /** Not before the vendor's own deadline has surely passed: until then somebody may still pay. */

@@ -11,6 +11,8 @@ import type { PaymentQueryJob } from '#domain/job'
 import type { PaymentFacts } from '#domain/notification'
 import { planQuery } from '#domain/query-plan'
 import { addMs } from '#domain/time'
+import { commit } from '#db/commit'
+import { around } from '#failpoint'
 import type { WorkerDeps } from '../deps.ts'
 import { loadVendor, speak } from '../vendor.ts'
 import type { Vendor } from '../vendor.ts'
@@ -47,7 +49,7 @@ export const query = (
   payment: PaymentRow,
 ): Promise<QueryOutcome> =>
   speak(deps, vendor, { payment }, (record) =>
-    vendor.channel.queryPayment(referenceOf(payment), record),
+    around('vendor.query', () => vendor.channel.queryPayment(referenceOf(payment), record)),
   )
 
 /** Does what an answer proves, and nothing else. */
@@ -87,7 +89,7 @@ export async function confirmByQuery(
 ): Promise<void> {
   const claim = { facts, channelAccountId: payment.channel_account_id }
   const { merchant_id: merchantId, id } = payment
-  const isFound = await deps.db.transaction().execute(async (trx) => {
+  const isFound = await commit(deps.db, 'query.confirm', async (trx) => {
     const outcomes = await confirmPayment(trx, deps, merchantId, [claim], 'query')
     if (!outcomes.some(({ decision }) => decision.kind === 'pay')) return false
     await recordRepair(trx, { merchantId, kind: 'payment_found', ids: [id], at: deps.clock.now() })
@@ -130,10 +132,8 @@ const openUndecided = (deps: WorkerDeps, payment: PaymentRow): Promise<void> =>
   })
 
 const queueClose = (deps: WorkerDeps, payment: PaymentRow): Promise<void> =>
-  deps.db
-    .transaction()
-    .execute((trx) =>
-      deps.jobs.send(trx, 'payment-close', [
-        { data: { merchantId: payment.merchant_id, paymentId: payment.id } },
-      ]),
-    )
+  commit(deps.db, 'query.queue-close', (trx) =>
+    deps.jobs.send(trx, 'payment-close', [
+      { data: { merchantId: payment.merchant_id, paymentId: payment.id } },
+    ]),
+  )

@@ -1,4 +1,4 @@
-import { hit } from '#failpoint'
+import { commit } from '#db/commit'
 import { planPointsRun } from '#db/points-run'
 import { reconcileDay } from '#db/reconcile'
 import type { DayToMatch } from '#db/reconcile'
@@ -27,12 +27,10 @@ export async function runReconcile(
   const matched = await reconcileDay(deps.billDb, day)
   if (matched === undefined) throw new TryAgain(`no bill of ${run.business_date}`)
   const note = `${matched.matched} of ${matched.lines} lines agree`
-  hit('reconcile.done:before')
-  await deps.db.transaction().execute(async (trx) => {
+  await commit(deps.db, 'reconcile.done', async (trx) => {
     const change = { state: 'done', dueAt: null, note, finishedAt: day.now } as const
     if (await changeRun(trx, run, change)) await planPointsRun(trx, deps.jobs, run, day.now)
   })
-  hit('reconcile.done:after')
 }
 
 async function loadDay(deps: WorkerDeps, run: RunRow): Promise<DayToMatch> {

@@ -5,6 +5,7 @@ import { delayRefund } from '#db/send-refund'
 import { unreachable } from '#domain/assert'
 import type { RefundJob } from '#domain/job'
 import { addMs } from '#domain/time'
+import { around } from '#failpoint'
 import type { WorkerDeps } from '../deps.ts'
 import { applyFacts, loadRefund, lookLater, queueRefund, requestOf, tellIfOld } from '../refund.ts'
 import type { KnownRefund } from '../refund.ts'
@@ -27,7 +28,9 @@ export async function runRefundQuery(deps: WorkerDeps, job: RefundJob): Promise<
   if (part === undefined) return
   const request = requestOf(deps, known)
   const about = { payment, refundId: refund.id }
-  const outcome = await speak(deps, vendor, about, (record) => part.query(request, record))
+  const outcome = await speak(deps, vendor, about, (record) =>
+    around('vendor.refund-query', () => part.query(request, record)),
+  )
   await applyOutcome(deps, part, known, outcome)
   await tellIfOld(deps, job)
 }

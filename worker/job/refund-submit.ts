@@ -6,6 +6,7 @@ import { unreachable } from '#domain/assert'
 import type { RefundJob } from '#domain/job'
 import type { RefundFacts } from '#domain/notification'
 import { addMs } from '#domain/time'
+import { around } from '#failpoint'
 import type { WorkerDeps } from '../deps.ts'
 import { applyFacts, loadRefund, lookLater, queueRefund, requestOf, tellIfOld } from '../refund.ts'
 import type { KnownRefund } from '../refund.ts'
@@ -68,7 +69,9 @@ async function submit(
 ): Promise<void> {
   const request = requestOf(deps, { refund, payment })
   const about = { payment, refundId: refund.id }
-  const outcome = await speak(deps, vendor, about, (record) => part.submit(request, record))
+  const outcome = await speak(deps, vendor, about, (record) =>
+    around('vendor.refund', () => part.submit(request, record)),
+  )
   await applyOutcome(deps, vendor, { refund, payment }, outcome)
 }
 
