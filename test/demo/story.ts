@@ -36,14 +36,14 @@ export async function runStory(
   ]
   const scenes = [
     await playForgery(stage, say),
-    await playWrongAmount(stage, say),
     await playDouble(stage, say),
     await playLate(stage, say),
     ...(await slow),
   ]
   const day = await playDay(stage, say)
+  const wrong = await playWrongAmount(stage, say)
   const payments = await readSales(stage, say, sales)
-  readBalances(stage, say, [...scenes, day])
+  readBalances(stage, say, [...scenes, day, wrong])
   const rejected = countRejected(stage)
   say.check(`${rejected} forged callback was sent, and refused`, rejected === 1)
   const cases = await readCases(stage, say)

@@ -2,10 +2,11 @@ import { fileURLToPath } from 'node:url'
 import type { Stage } from '../stage.ts'
 
 const CLI = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url))
+const CLOCK = fileURLToPath(new URL('../clock-preload.ts', import.meta.url))
 
 /** An operator's command, as it is typed: `npm run pingzhang -- …`. Throws with what it printed when it fails. */
 async function command(stage: Stage, args: readonly string[]): Promise<void> {
-  const child = Bun.spawn([process.execPath, CLI, ...args], {
+  const child = Bun.spawn([process.execPath, '--preload', CLOCK, CLI, ...args], {
     env: { ...stage.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
