@@ -11,7 +11,7 @@ import type { PointsGrantId } from '#domain/id'
 import { TryAgain } from '../deps.ts'
 import type { WorkerDeps } from '../deps.ts'
 
-const PAGE_ROWS = 200
+const PAGE_ROWS = 5000
 const AT_ONCE = 8
 /** Of one day; a larger one is compared with our own rows alone beyond this, and its note says so. */
 const ASKED_MAX = 100_000
