@@ -48,8 +48,13 @@ const jobsOf = async (queue: string): Promise<number> => {
   return rows.length
 }
 
+/** What people decided; what the machine mended has entries of its own. */
 const audited = async (): Promise<readonly string[]> => {
-  const rows = await scene.db.selectFrom('audit').select('action').execute()
+  const rows = await scene.db
+    .selectFrom('audit')
+    .select('action')
+    .where('action', 'like', 'discrepancy.%')
+    .execute()
   return rows.map(({ action }) => action)
 }
 
