@@ -47,10 +47,7 @@ async function load(context: Context, options: LoadOptions): Promise<void> {
       throw new Failure('usage', `there is no ${options.kind} bill of ${account.strategy}`)
     }
     const done = await loadFile(context, { options, request, part, bytes })
-    // Only what was paid and given back is matched line by line.
-    if (options.kind === 'transaction') {
-      await finishUpload(db, jobs, { ...request, lines: done.lines })
-    }
+    await finishUpload(db, jobs, { ...request, kind: options.kind, lines: done.lines })
     return done
   })
   const { isRepeat, lines } = loaded

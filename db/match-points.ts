@@ -101,7 +101,14 @@ const pointsOf = (merchantId: MerchantId, ids: RawBuilder<unknown>): RawBuilder<
              AS given,
            coalesce(bool_or(g.state IN ('refused', 'short')), false) AS is_stuck,
            coalesce(jsonb_agg(g.kind || ' ' || g.state ORDER BY g.id), '[]') AS states
-    FROM points_grant g WHERE g.merchant_id = o.merchant_id AND g.order_id = o.id) g
+    FROM (
+      -- Each from key to key: no index leads from an order to what is taken back of it.
+      SELECT * FROM points_grant one
+      WHERE one.merchant_id = o.merchant_id AND one.order_id = o.id AND one.kind = 'grant'
+      UNION ALL
+      SELECT back.* FROM refund r
+      JOIN points_grant back ON back.merchant_id = r.merchant_id AND back.refund_id = r.id AND back.kind = 'revoke'
+      WHERE r.merchant_id = o.merchant_id AND r.payment_id = p.id) g) g
   WHERE o.merchant_id = ${merchantId} AND o.id IN (${ids})`
 
 /**

@@ -12,7 +12,12 @@ import type { RunRow } from './run.ts'
  * Lets the points of a day be compared once its bill is: in the commit that ends the bill's run. The day that is
  * matched again has its points compared again.
  */
-export async function planPointsRun(trx: Trx, jobs: Jobs, run: RunRow, now: Date): Promise<void> {
+export async function planPointsRun(
+  trx: Trx,
+  jobs: Jobs,
+  run: RunRow,
+  { now, deadlineAt }: { readonly now: Date; readonly deadlineAt: Date },
+): Promise<void> {
   const planned = await trx
     .insertInto('schedule_run')
     .values({
@@ -23,12 +28,15 @@ export async function planPointsRun(trx: Trx, jobs: Jobs, run: RunRow, now: Date
       id: newRunId(),
       state: 'loaded',
       due_at: now,
-      deadline_at: run.deadline_at,
+      deadline_at: deadlineAt,
     })
     .onConflict((conflict) =>
-      conflict
-        .columns(['merchant_id', 'task', 'vendor_merchant_id', 'business_date'])
-        .doUpdateSet({ state: 'loaded', due_at: now, attempts: sql`schedule_run.attempts + 1` }),
+      conflict.columns(['merchant_id', 'task', 'vendor_merchant_id', 'business_date']).doUpdateSet({
+        state: 'loaded',
+        due_at: now,
+        deadline_at: deadlineAt,
+        attempts: sql`schedule_run.attempts + 1`,
+      }),
     )
     .returning('id')
     .executeTakeFirstOrThrow()

@@ -8,6 +8,7 @@ import type { Db, Trx } from './database.ts'
 import { keepDayCase } from './day-case.ts'
 import { insertFound } from './found.ts'
 import type { Scope } from './found.ts'
+import { matchFund } from './match-fund.ts'
 import { matchPayments, matchRefunds, sumMatched } from './match.ts'
 import { findShort, lookAround, releaseHeld } from './match-short.ts'
 import { allowMemory } from './stage.ts'
@@ -52,6 +53,7 @@ export async function reconcileDay(db: Db, day: DayToMatch): Promise<Matched | u
       (await matchPayments(trx, scope)) +
       (await matchRefunds(trx, scope)) +
       (await findOthers(trx, scope, bill))
+    await matchFund(trx, scope)
     await lookAround(trx, scope)
     await findShort(trx, scope)
     const foundOf = await releaseHeld(trx, scope)

@@ -55,17 +55,23 @@ export const requestBill = (db: Db, jobs: Jobs, request: RunRequest): Promise<Ru
     return run.id
   })
 
-/** A person has brought the bill, and it is loaded: the day is matched like every other. */
-export const finishUpload = (
-  db: Db,
-  jobs: Jobs,
-  request: RunRequest & { readonly lines: number },
-): Promise<RunId> =>
+export interface Upload extends RunRequest {
+  readonly kind: 'transaction' | 'fund'
+  readonly lines: number
+}
+
+/**
+ * A person has brought the bill, and it is loaded: the day is matched like every other. A fund bill alone is no day:
+ * it is looked at with the transaction bill, so that only a day that was matched is matched again.
+ */
+export const finishUpload = (db: Db, jobs: Jobs, request: Upload): Promise<RunId> =>
   commit(db, 'run.upload', async (trx) => {
     const run = await takeRun(trx, request)
-    const note = `${request.lines} lines, brought by ${request.actor}`
-    await moveRun(trx, request, run, { state: 'loaded', note })
-    await jobs.send(trx, 'reconcile', [{ data: { merchantId: run.merchant_id, runId: run.id } }])
+    if (request.kind === 'transaction' || run.state === 'done') {
+      const note = `${request.lines} lines, brought by ${request.actor}`
+      await moveRun(trx, request, run, { state: 'loaded', note })
+      await jobs.send(trx, 'reconcile', [{ data: { merchantId: run.merchant_id, runId: run.id } }])
+    }
     await audit(trx, request, 'bill.load')
     return run.id
   })

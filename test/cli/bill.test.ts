@@ -125,7 +125,12 @@ describe('bill load', () => {
       const path = fileOf(scene.emulator.writeBill('fund', wish()), 'fund.csv')
       const words = ['bill', 'load', ...day(), '--file', path, '--kind', 'fund']
       expect(await runJson(loaded, ...words)).toMatchObject({ lines: 4, repeat: false })
+      // The day that was matched is matched again, with it; each movement is there.
+      const { id: runId, state } = await scene.run()
+      expect(state).toBe('loaded')
+      await runReconcile(scene.deps, { merchantId: scene.merchantId, runId })
       expect((await scene.run()).state).toBe('done')
+      expect(await scene.found()).toEqual([`amount_differs ${wrong} open`])
     },
     TIMEOUT_MS,
   )
@@ -173,8 +178,10 @@ describe('bill fetch', () => {
         runs: z.array(z.looseObject({ run: z.string(), state: z.string() })),
       })
       const { runs } = await runJson(listed, 'bill', 'list')
+      // The points of the day have a run of their own.
       expect(runs).toMatchObject([
-        { run: after.id, state: 'done', business_date: scene.businessDate },
+        { task: 'points', state: 'loaded' },
+        { task: 'bill', run: after.id, state: 'done', business_date: scene.businessDate },
       ])
       expect((await run('bill', 'list', '--state', 'failed')).out).toBe('no days\n')
     },

@@ -13,6 +13,8 @@ export interface BillDay {
   readonly businessDate: string
   /** Another file is another version of the bill; which one does not matter. */
   load(lines: readonly LoadedLine[], path?: string): Promise<LoadedBill>
+  /** Loads the day's fund bill. */
+  loadFund(lines: readonly LoadedLine[]): Promise<LoadedBill>
   /** Loads another version of the bill, its lines numbered, and matches it. */
   revise(lines: readonly LoadedLine[]): Promise<Matched | undefined>
   match(now?: Date): Promise<Matched | undefined>
@@ -44,18 +46,23 @@ export async function openBillDay(
     .limit(1)
     .executeTakeFirstOrThrow()
   const day = { merchantId, vendorMerchantId, businessDate }
-  const load = (lines: readonly LoadedLine[], path = import.meta.path): Promise<LoadedBill> =>
+  const load = (
+    lines: readonly LoadedLine[],
+    path = import.meta.path,
+    kind: 'transaction' | 'fund' = 'transaction',
+  ): Promise<LoadedBill> =>
     loadBill(databaseUrl, {
       ...day,
-      kind: 'transaction',
-      lines: once(lines),
+      kind,
+      lines: once(lines.map((line, at) => (line.line === 0 ? { ...line, line: at + 1 } : line))),
       raw: { merchantId, path, headers: {} },
     })
   const match = (now = new Date()): Promise<Matched | undefined> =>
     reconcileDay(db, { ...day, channel: 'wechat_pay', dayEndHour, now })
   return {
     businessDate,
-    load,
+    load: (lines, path) => load(lines, path),
+    loadFund: (lines) => withNewFile((path) => load(lines, path, 'fund')),
     match,
     async revise(lines) {
       await withNewFile((path) =>

@@ -1,3 +1,4 @@
+import { openCase } from '#db/case'
 import { matchPoints } from '#db/match-points'
 import type { PointsElsewhere } from '#db/match-points'
 import type { GrantRow } from '#db/points'
@@ -8,18 +9,26 @@ import type { RunRow } from '#db/run'
 import { unreachable } from '#domain/assert'
 import { boundsOf } from '#domain/business-day'
 import type { PointsGrantId } from '#domain/id'
+import { addMs } from '#domain/time'
 import { TryAgain } from '../deps.ts'
 import type { WorkerDeps } from '../deps.ts'
 
-const PAGE_ROWS = 200
+const PAGE_ROWS = 5000
 const AT_ONCE = 8
 /** Of one day; a larger one is compared with our own rows alone beyond this, and its note says so. */
 const ASKED_MAX = 100_000
+const RETRY_MS = 30 * 60_000
+
+/** The points system gave no answer: the day comes back. */
+class PointsAway extends Error {
+  override readonly name = 'PointsAway'
+}
 
 /**
  * The points of a day against its payments: our own rows, and what the points system says about each of them.
  *
- * It is asked by reading alone, so nothing is given twice. No answer is no answer: the day comes back.
+ * It is asked by reading alone, so nothing is given twice. No answer is no answer: the day comes back until its
+ * deadline, and then a person hears of it.
  */
 export async function runReconcilePoints(
   deps: WorkerDeps,
@@ -27,13 +36,32 @@ export async function runReconcilePoints(
   day: DayToMatch,
   signal: AbortSignal,
 ): Promise<void> {
-  const { asked, elsewhere } = await askAll(deps, day, signal)
-  const matched = await matchPoints(deps.billDb, day, elsewhere)
-  if (matched === undefined) throw new TryAgain(`the bill of ${run.business_date} is not matched`)
-  const { orders, differ } = matched
-  const cut = asked === ASKED_MAX ? `, of which ${ASKED_MAX} were asked about` : ''
-  const note = `points of ${orders} orders, ${differ} differ${cut}`
-  await changeRun(deps.db, run, { state: 'done', dueAt: null, note, finishedAt: day.now })
+  try {
+    const { asked, elsewhere } = await askAll(deps, day, signal)
+    const matched = await matchPoints(deps.billDb, day, elsewhere)
+    if (matched === undefined) throw new TryAgain(`the bill of ${run.business_date} is not matched`)
+    const { orders, differ } = matched
+    const cut = asked >= ASKED_MAX ? `, of which ${asked} points were asked about` : ''
+    const note = `points of ${orders} orders, ${differ} differ${cut}`
+    await changeRun(deps.db, run, { state: 'done', dueAt: null, note, finishedAt: day.now })
+  } catch (error) {
+    if (!(error instanceof PointsAway)) throw error
+    await later(deps, run, day.now, error.message)
+  }
+}
+
+async function later(deps: WorkerDeps, run: RunRow, now: Date, why: string): Promise<void> {
+  if (now < run.deadline_at) {
+    await changeRun(deps.db, run, { state: 'loaded', dueAt: addMs(now, RETRY_MS), note: why })
+    return
+  }
+  if (!(await changeRun(deps.db, run, { state: 'failed', dueAt: null, note: why }))) return
+  await openCase(deps.db, {
+    merchantId: run.merchant_id,
+    kind: 'points_not_compared',
+    subject: `${run.vendor_merchant_id} ${run.business_date}`,
+    evidence: { why, run: run.id },
+  })
 }
 
 async function askAll(deps: WorkerDeps, day: DayToMatch, signal: AbortSignal) {
@@ -70,9 +98,9 @@ async function askOne(
     case 'absent':
       return { ...ours, theirs: null, theirUser: null }
     case 'unknown':
-      throw new TryAgain(`the points system did not answer: ${answer.cause}`)
+      throw new PointsAway(`the points system did not answer: ${answer.cause}`)
     case 'resting':
-      throw new TryAgain(`the points system rests until ${answer.until.toISOString()}`)
+      throw new PointsAway(`the points system rests until ${answer.until.toISOString()}`)
     default:
       return unreachable(answer)
   }

@@ -7,9 +7,13 @@ import type { RunRow } from '#db/run'
 import type { RunJob } from '#domain/job'
 import { findBillAccount } from '#db/vendor-merchant'
 import { findAccount } from '#db/account'
+import { addMs } from '#domain/time'
 import { TryAgain } from '../deps.ts'
 import type { WorkerDeps } from '../deps.ts'
 import { runReconcilePoints } from './reconcile-points.ts'
+
+/** How long the points system may be away before a person hears that a day was not compared. */
+const POINTS_PATIENCE_MS = 86_400_000
 
 /**
  * Matches a loaded day, and then, as a run of its own, its points. A repeat is a new version of the same day, and
@@ -29,7 +33,9 @@ export async function runReconcile(
   const note = `${matched.matched} of ${matched.lines} lines agree`
   await commit(deps.db, 'reconcile.done', async (trx) => {
     const change = { state: 'done', dueAt: null, note, finishedAt: day.now } as const
-    if (await changeRun(trx, run, change)) await planPointsRun(trx, deps.jobs, run, day.now)
+    if (!(await changeRun(trx, run, change))) return
+    const deadlineAt = addMs(day.now, POINTS_PATIENCE_MS)
+    await planPointsRun(trx, deps.jobs, run, { now: day.now, deadlineAt })
   })
 }
 
