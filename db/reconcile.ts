@@ -11,7 +11,7 @@ import type { Scope } from './found.ts'
 import { matchFund } from './match-fund.ts'
 import { matchPayments, matchRefunds, sumMatched } from './match.ts'
 import { findShort, lookAround, releaseHeld } from './match-short.ts'
-import { allowMemory } from './stage.ts'
+import { tunePlans } from './stage.ts'
 
 export interface DayToMatch {
   readonly merchantId: MerchantId
@@ -47,7 +47,7 @@ export async function reconcileDay(db: Db, day: DayToMatch): Promise<Matched | u
     if (bill === undefined) return undefined
     const id = newReconciliationId()
     const scope = scopeOf(day, { id, billId: bill.id })
-    await allowMemory(trx)
+    await tunePlans(trx)
     hit('reconcile.match:before')
     const found =
       (await matchPayments(trx, scope)) +

@@ -6,6 +6,7 @@ import type { Clock } from '#domain/time'
 import { around } from '#failpoint'
 import { checkAddress } from './address.ts'
 import type { Resolve } from './address.ts'
+import { startDeadline } from './deadline.ts'
 
 export interface EventMessage {
   readonly url: string
@@ -52,12 +53,15 @@ export function createEventClient(options: EventClientOptions): EventClient {
 type Posted = Pick<AttemptResult, 'status' | 'error'>
 
 async function post(options: EventClientOptions, message: EventMessage, at: Date): Promise<Posted> {
-  const signal = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)
+  const deadline = startDeadline(options.timeoutMs ?? TIMEOUT_MS)
+  const { signal } = deadline
   try {
     return await Promise.race([exchange(options, message, { at, signal }), rejectWith(signal)])
   } catch (error) {
     // No name, no connection, no answer in time: all of them are tried again.
     return { status: undefined, error: nameOf(error) }
+  } finally {
+    deadline.end()
   }
 }
 

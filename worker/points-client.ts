@@ -1,6 +1,7 @@
 import type { GrantRow } from '#db/points'
 import type { Clock } from '#domain/time'
 import { around } from '#failpoint'
+import { startDeadline } from './deadline.ts'
 import { createPointsRest } from './points-rest.ts'
 
 /** What the points system did with a grant. `unknown` is not a failure: the same call may be repeated. */
@@ -71,12 +72,14 @@ export function createPointsClient(options: PointsOptions): PointsClient {
 }
 
 async function readOne(options: PointsOptions, grant: GrantRow, stop: AbortSignal) {
-  const signal = AbortSignal.any([stop, AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)])
+  const deadline = startDeadline(options.timeoutMs ?? TIMEOUT_MS, stop)
   try {
-    const answer = await call(urlOf(options, grant), signal, { method: 'GET' })
+    const answer = await call(urlOf(options, grant), deadline.signal, { method: 'GET' })
     return { reading: judgeReading(answer), wishMs: answer.wishMs }
   } catch (error) {
     return { reading: { kind: 'unknown', cause: causeOf(error) } as const, wishMs: undefined }
+  } finally {
+    deadline.end()
   }
 }
 
@@ -98,7 +101,8 @@ interface Asked {
 }
 
 async function ask(options: PointsOptions, grant: GrantRow, stop: AbortSignal): Promise<Asked> {
-  const signal = AbortSignal.any([stop, AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)])
+  const deadline = startDeadline(options.timeoutMs ?? TIMEOUT_MS, stop)
+  const { signal } = deadline
   const url = urlOf(options, grant)
   try {
     const put = await call(url, signal, {
@@ -111,6 +115,8 @@ async function ask(options: PointsOptions, grant: GrantRow, stop: AbortSignal): 
     return { outcome: judge(grant, answer), wishMs: answer.wishMs }
   } catch (error) {
     return { outcome: { kind: 'unknown', cause: causeOf(error) } }
+  } finally {
+    deadline.end()
   }
 }
 

@@ -11,6 +11,7 @@ import { addMs } from '#domain/time'
 import type { WorkerOptions } from './deps.ts'
 import { tickBills } from './bill-schedule.ts'
 import { makeDeps } from './make-deps.ts'
+import { createHeapKeeper, ownHeap } from './heap.ts'
 import { refreshVendorKeys } from './key-refresh.ts'
 import type { KeyRefreshCounts } from './key-refresh.ts'
 import { openQueues, startConsumers, stopQueues } from './queue.ts'
@@ -31,6 +32,7 @@ export const KEY_REFRESH_PATTERN = '0 23 5,17 * * *'
 /** When the schedule looks for bills that can be asked for. */
 export const BILL_PATTERN = '0 */5 * * * *'
 const PARTITION_PATTERN = '0 37 3 * * *'
+const HEAP_PATTERN = '*/5 * * * * *'
 
 /** Starts queues and schedules. Every job may run twice, late, and beside its twin. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
@@ -58,6 +60,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     const tick = await tickBills(deps)
     if (tick.planned + tick.woken > 0) log.info({ ...tick }, 'bills planned')
   })
+  const keepHeap = createHeapKeeper(ownHeap)
   const schedules = [
     bills,
     schedule(log, 'sweep', options.sweepPattern, async () => {
@@ -68,6 +71,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     schedule(log, 'key refresh', options.keyRefreshPattern ?? KEY_REFRESH_PATTERN, async () => {
       log.info({ ...(await refreshVendorKeys(deps)) }, 'vendor keys refreshed')
     }),
+    schedule(log, 'heap', HEAP_PATTERN, async () => void keepHeap()),
     schedule(log, 'partition', options.partitionPattern ?? PARTITION_PATTERN, async () => {
       const made = await makePartitions(db, clock.now())
       if (made.length > 0) log.info({ made }, 'months of the transaction log made')

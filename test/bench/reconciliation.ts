@@ -161,7 +161,11 @@ async function queueDay(db: Db, { database, date, now }: Day): Promise<void> {
 async function waitForState(db: Db, states: readonly string[], since: number): Promise<number> {
   const endsAt = performance.now() + RUN_MS_MAX
   for (;;) {
-    const run = await db.selectFrom('schedule_run').select(['state', 'note']).executeTakeFirst()
+    const run = await db
+      .selectFrom('schedule_run')
+      .select(['state', 'note'])
+      .where('task', '=', 'bill')
+      .executeTakeFirst()
     if (run !== undefined && states.includes(run.state)) break
     assert(run?.state !== 'failed', `the run failed: ${run?.note}`)
     assert(performance.now() < endsAt, `the run is still ${run?.state}: ${run?.note}`)

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { findPayment, keepCredential } from '#db/payment'
+import { assert } from '#domain/assert'
+import type { LogEntry } from '#db/transaction-log'
+import type { PaymentId } from '#domain/id'
+import { countWaiting } from '../support/line-up.ts'
+import { cloneDatabase } from '../support/postgres.ts'
+import type { TestDatabase } from '../support/postgres.ts'
+import { waitFor } from '../support/wait.ts'
+import { openDesk } from './desk.ts'
+import type { Desk } from './desk.ts'
+
+// What the vendor answered to a create call, kept in one statement.
+
+const TIMEOUT_MS = 30_000
+
+let database: TestDatabase
+let desk: Desk
+
+beforeAll(async () => {
+  database = await cloneDatabase()
+  desk = await openDesk(database.url)
+}, TIMEOUT_MS)
+
+afterAll(async () => {
+  await desk.stop()
+  await database.drop()
+})
+
+async function load(id: PaymentId) {
+  const found = await findPayment(desk.db, desk.merchantId, id)
+  assert(found !== undefined, 'the payment is there')
+  return found.payment
+}
+
+/** Keeps a credential with the exchange that brought it. */
+async function keep(paymentId: PaymentId, channelPaymentId: string) {
+  const entry: LogEntry = {
+    merchantId: desk.merchantId,
+    channel: 'wechat_pay',
+    paymentId,
+    kind: 'create',
+    content: { status: 200 },
+  }
+  const nextAction = { type: 'qr_code', content: 'weixin://wxpay/bizpayurl?pr=kept' } as const
+  const said = { entries: [entry], at: new Date() }
+  return keepCredential(desk.db, await load(paymentId), { nextAction, channelPaymentId }, said)
+}
+
+async function logged(id: PaymentId): Promise<number> {
+  const rows = desk.db.selectFrom('transaction_log').select('id').where('payment_id', '=', id)
+  return (await rows.execute()).length
+}
+
+test('the credential, what was said for it, and the order are there after one statement', async () => {
+  const { first, orderId } = await desk.order()
+  const { payment, order } = await keep(first.paymentId, '4200-kept')
+  expect(payment).toEqual(await load(first.paymentId))
+  expect(payment).toMatchObject({ state: 'pending', channel_payment_id: '4200-kept' })
+  const row = desk.db.selectFrom('customer_order').select(['order_number', 'state', 'user_id'])
+  expect(order).toEqual(await row.where('id', '=', orderId).executeTakeFirstOrThrow())
+  expect(await logged(first.paymentId)).toBe(1)
+})
+
+test('what cannot be kept is not half kept: neither the credential nor what was said', async () => {
+  const [one, other] = [await desk.order(), await desk.order()]
+  await keep(one.first.paymentId, '4200-taken')
+  const before = await load(other.first.paymentId)
+  // The vendor's number of another payment of the same account.
+  await expect(keep(other.first.paymentId, '4200-taken')).rejects.toMatchObject({ code: '23505' })
+  expect(await load(other.first.paymentId)).toEqual(before)
+  expect(await logged(other.first.paymentId)).toBe(0)
+})
+
+test('CB-05 a payment that becomes paid in that very moment stays paid; its order is older than it', async () => {
+  const { first, orderId } = await desk.order()
+  let keeping: ReturnType<typeof keep> | undefined
+  await desk.db.transaction().execute(async (trx) => {
+    await trx
+      .updateTable('payment')
+      .set({ state: 'paid', disposition: 'counted', paid_at: new Date(), next_query_at: null })
+      .where('id', '=', first.paymentId)
+      .execute()
+    await trx
+      .updateTable('customer_order')
+      .set({ state: 'paid', paid_payment_id: first.paymentId })
+      .where('id', '=', orderId)
+      .execute()
+    keeping = keep(first.paymentId, '4200-late')
+    await waitFor('the credential behind the payment’s lock', async () =>
+      (await countWaiting(desk.db)) === 1 ? true : undefined,
+    )
+  })
+  const kept = await keeping
+  expect(kept?.payment).toMatchObject({ state: 'paid', channel_payment_id: '4200-late' })
+  expect(kept?.payment.next_action).not.toBeNull()
+  // Why the gateway reads the order again unless the payment is pending.
+  expect(kept?.order.state).toBe('unpaid')
+})
