@@ -57,9 +57,19 @@ const DATE_CHARACTERS = 10
 
 /** `yyyy-MM-dd HH:mm:ss` of Beijing as RFC 3339 (WeChat Pay dossier, section 6.7; Alipay dossier, section 1.10). */
 export function readMoment(text: string, line: number): string {
-  if (!MOMENT.test(text)) throw new BillBroken(`expected a time, found "${shown(text)}"`, line)
+  if (!MOMENT.test(text) || !isDate(text.slice(0, DATE_CHARACTERS))) {
+    throw new BillBroken(`expected a time, found "${shown(text)}"`, line)
+  }
   return `${text.slice(0, DATE_CHARACTERS)}T${text.slice(DATE_CHARACTERS + 1)}+08:00`
 }
+
+const EVERY_MONTH_DAYS = 28
+const DAY_AT = 8
+
+/** 30 February is none. Looked up only where not every month has the day. */
+const isDate = (date: string): boolean =>
+  Number(date.slice(DAY_AT)) <= EVERY_MONTH_DAYS ||
+  new Date(`${date}T00:00:00Z`).toJSON()?.startsWith(date)
 
 const SHOWN_CHARACTERS = 40
 

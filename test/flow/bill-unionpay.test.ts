@@ -149,6 +149,26 @@ describe('a clearing day of UnionPay', () => {
   )
 
   test(
+    'RC-02: with a file without lines is kept and not believed, either, while we have counted money of it',
+    async () => {
+      turnTo()
+      const id = await scene.buyPaid()
+      scene.vendor.setKnobs({ billMissingLine: id, billEmptyFile: true })
+      scene.passTo(next, '09:05:30')
+      const { note, vendor_merchant_id: owner } = await scene.waitForRun(day, 'waiting')
+      expect(note).toBe('no lines, but money of that day is counted here')
+      next = addDays(next, 1)
+      scene.passTo(next, '18:05:00')
+      await scene.waitForRun(day, 'failed', 2)
+      await waitFor('the case', async () =>
+        (await scene.casesOf(`${owner} ${day}`)).includes('bill_missing') ? true : undefined,
+      )
+      expect(await scene.found(day)).toEqual([])
+    },
+    TIMEOUT_MS,
+  )
+
+  test(
     'RC-02: without a file is not believed while we have counted money of it: a person at the deadline',
     async () => {
       turnTo()

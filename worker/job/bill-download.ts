@@ -4,7 +4,7 @@ import { BillBroken } from '#channel/bill'
 import type { Exchange } from '#channel/http'
 import { findAccount } from '#db/account'
 import { keepBroken, loadBill } from '#db/bill-load'
-import type { BillToLoad } from '#db/bill-load'
+import type { LoadedBill } from '#db/bill-load'
 import { openCase } from '#db/case'
 import { changeRun, claimRun } from '#db/run'
 import type { RunRow } from '#db/run'
@@ -102,16 +102,23 @@ async function follow(deps: WorkerDeps, fetching: Fetching, outcome: BillFetch):
 
 async function load(
   deps: WorkerDeps,
-  { run, part, file }: Fetching,
+  fetching: Fetching,
   headers: Readonly<Record<string, string>>,
 ): Promise<void> {
+  const { run, part, file } = fetching
   const raw = { merchantId: run.merchant_id, path: file.path, headers }
   const lines = part.read(
     { path: file.path, bytes: file.bytes(), businessDate: run.business_date },
     'transaction',
   )
   try {
-    await finishLoad(deps, run, { ...ownerOf(run), kind: 'transaction', raw, lines })
+    const bill = { ...ownerOf(run), kind: 'transaction', raw, lines } as const
+    const loaded = await loadBill(deps.databaseUrl, bill)
+    // A file without lines is an empty answer, too: it is kept, and asked for again.
+    if (loaded.lines === 0 && (await hasMoney(deps, fetching))) {
+      return await later(deps, run, part, `no lines, ${NOT_BELIEVED}`)
+    }
+    await finishLoad(deps, run, loaded)
   } catch (error) {
     if (!(error instanceof BillBroken)) throw error
     // Refused whole, and kept: somebody must see what the vendor sent.
@@ -120,8 +127,7 @@ async function load(
   }
 }
 
-async function finishLoad(deps: WorkerDeps, run: RunRow, bill: BillToLoad): Promise<void> {
-  const loaded = await loadBill(deps.databaseUrl, bill)
+async function finishLoad(deps: WorkerDeps, run: RunRow, loaded: LoadedBill): Promise<void> {
   const note = `${loaded.lines} lines${loaded.isRepeat ? ', the same bytes as before' : ''}`
   await commit(deps.db, 'bill.loaded', async (trx) => {
     const change = { state: 'loaded', dueAt: deps.clock.now(), note } as const
@@ -137,13 +143,19 @@ const ownerOf = (run: RunRow) => ({
   businessDate: run.business_date,
 })
 
-/** A day without business is a closed, empty run, unless our own books say otherwise. */
-async function closeEmpty(deps: WorkerDeps, { run, part }: Fetching, code: string): Promise<void> {
+const NOT_BELIEVED = 'but money of that day is counted here'
+
+function hasMoney(deps: WorkerDeps, { run, part }: Fetching): Promise<boolean> {
   const bounds = boundsOf(run.business_date, part.dayEndHour)
-  if (await hasBusiness(deps.db, run.merchant_id, run.vendor_merchant_id, bounds)) {
-    return later(deps, run, part, `${code}, but money of that day is counted here`)
-  }
-  await finishLoad(deps, run, { ...ownerOf(run), kind: 'transaction', lines: none() })
+  return hasBusiness(deps.db, run.merchant_id, run.vendor_merchant_id, bounds)
+}
+
+/** A day without business is a closed, empty run, unless our own books say otherwise. */
+async function closeEmpty(deps: WorkerDeps, fetching: Fetching, code: string): Promise<void> {
+  const { run, part } = fetching
+  if (await hasMoney(deps, fetching)) return later(deps, run, part, `${code}, ${NOT_BELIEVED}`)
+  const bill = { ...ownerOf(run), kind: 'transaction', lines: none() } as const
+  await finishLoad(deps, run, await loadBill(deps.databaseUrl, bill))
 }
 
 async function* none(): AsyncGenerator<readonly never[]> {

@@ -77,6 +77,7 @@ const DETAILS: readonly Broken[] = [
   ['a positive refund', cell('订单金额（元）', '0.20', 2), 8, 'sign of the amount'],
   ['no fee', cell('服务费（元）', ''), 6, '服务费'],
   ['no time', cell('完成时间', ''), 6, 'expected a time'],
+  ['a day that there is not', cell('完成时间', '2026-02-29 10:00:00'), 6, 'expected a time'],
   ['another form of time', cell('完成时间', '2026/1/30 10:00'), 6, 'expected a time'],
 ]
 

@@ -76,6 +76,7 @@ const BROKEN: readonly (readonly [
   ['another merchant', cell('商户号', '1900000110'), 2, 'expected merchant 1900000109'],
   ['no time', cell('交易时间', ''), 2, 'expected a time'],
   ['another form of time', cell('交易时间', '2026/3/14 9:15'), 2, 'expected a time'],
+  ['a day that there is not', cell('交易时间', '2026-02-30 09:15:00'), 2, 'expected a time'],
   ['an hour that there is not', cell('交易时间', '2026-03-14 24:00:00'), 2, 'expected a time'],
   ['a refund among payments alone', refundInSuccess(), 2, 'a refund in a bill without'],
   ['a layout without the amount', renamed('订单金额'), 1, '订单金额 or 总金额'],
