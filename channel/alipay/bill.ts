@@ -2,6 +2,8 @@ import { unreachable } from '#domain/assert'
 import { availableAt, businessDateOf } from '#domain/business-day'
 import { BILL_LIMITS } from '../bill.ts'
 import type { BillFetch, BillPart, BillRequest, BillSink, BillTimes } from '../bill.ts'
+import { fetchByLink } from '../bill-link.ts'
+import type { Followed } from '../bill-link.ts'
 import { downloadHttp } from '../http.ts'
 import type { DownloadOutcome, RecordExchange } from '../http.ts'
 import { ZIP_MAGIC, readBill } from './bill-read.ts'
@@ -21,8 +23,6 @@ export const billTimes: BillTimes = {
   deadlineHours: 24,
 }
 const OLDEST = '2016-01-01'
-/** A link lives for 30 seconds: one that expired is asked for once more. */
-const LINKS_MAX = 2
 const DOWNLOAD_TIMEOUT_MS = 10 * 60_000
 /** Of an answer that is no file. */
 const ANSWER_BYTES_MAX = 1_048_576
@@ -46,13 +46,10 @@ interface Ends {
 async function fetchBill(context: Context, request: BillRequest, ends: Ends): Promise<BillFetch> {
   const problem = dateProblem(request.businessDate, context.deps.clock.now())
   if (problem !== undefined) return { kind: 'refused', code: 'BILL_DATE', message: problem }
-  for (let asked = 0; asked < LINKS_MAX; asked += 1) {
-    const link = await askLink(context, request, ends.record)
-    if (link.kind !== 'link') return link
-    const outcome = await followLink(context, link, ends)
-    if (outcome.kind !== 'expired') return outcome
-  }
-  return { kind: 'unknown', cause: `expected a link that lives, found ${LINKS_MAX} expired ones` }
+  return fetchByLink<Link>(
+    () => askLink(context, request, ends.record),
+    (link) => followLink(context, link, ends),
+  )
 }
 
 const DATE = /^\d{4}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?$/
@@ -65,13 +62,13 @@ function dateProblem(date: string, now: Date): string | undefined {
   return `expected a day or month from ${oldest} and before ${current}, found ${date}`
 }
 
-type Link = (BillLink & { readonly kind: 'link' }) | Exclude<BillFetch, { kind: 'fetched' }>
+type Link = BillLink & { readonly kind: 'link' }
 
 async function askLink(
   context: Context,
   request: BillRequest,
   record: RecordExchange,
-): Promise<Link> {
+): Promise<Link | BillFetch> {
   const call = { kind: 'bill', api: BILL_API, content: writeBillRequest(request) } as const
   const answer = await callVendor(context, call, record)
   switch (answer.kind) {
@@ -95,7 +92,7 @@ function isDecided(businessDate: string, { deps }: Context): boolean {
 /** Alipay dossier, section 6.1: a file without a row. */
 const EMPTY_FILE = 'EMPTY_DATA_WITH_BILL_FILE'
 
-function judgeLink(link: BillLink | undefined, isKnown: boolean): Link {
+function judgeLink(link: BillLink | undefined, isKnown: boolean): Link | BillFetch {
   if (link?.fileCode === EMPTY_FILE) return judgeNone(EMPTY_FILE, isKnown)
   if (link === undefined || link.url === '') return unknown('expected a link, found none')
   return { kind: 'link', ...link }
@@ -135,8 +132,6 @@ function judgeRefusal(refusal: Refusal, isKnown: boolean): Exclude<BillFetch, { 
     ? { kind: 'refused', code: refusal.subCode || refusal.code, message: refusal.message }
     : unknown(`${refusal.code} ${refusal.subCode}`.trimEnd())
 }
-
-type Followed = BillFetch | { readonly kind: 'expired' }
 
 /** The link is signed for, the file is not: it comes from the vendor's own host and by https, or not at all. */
 async function followLink(context: Context, link: BillLink, ends: Ends): Promise<Followed> {

@@ -4,6 +4,8 @@ import { unreachable } from '#domain/assert'
 import { availableAt, businessDateOf } from '#domain/business-day'
 import { BILL_LIMITS, isBomb } from '../bill.ts'
 import type { BillFetch, BillPart, BillRequest, BillSink, BillTimes } from '../bill.ts'
+import { fetchByLink } from '../bill-link.ts'
+import type { Followed } from '../bill-link.ts'
 import { downloadHttp } from '../http.ts'
 import type { DownloadOutcome, RecordExchange } from '../http.ts'
 import { newGunzip, readBill } from './bill-read.ts'
@@ -23,8 +25,6 @@ export const billTimes: BillTimes = {
   deadlineHours: 24,
 }
 const MONTHS_MAX = 3
-/** A link lives for 30 seconds or five minutes (dossier, section 6.3): one that expired is asked for once more. */
-const LINKS_MAX = 2
 /** A bill of millions of lines over a slow line. */
 const DOWNLOAD_TIMEOUT_MS = 10 * 60_000
 
@@ -44,13 +44,10 @@ interface Ends {
 async function fetchBill(context: Context, request: BillRequest, ends: Ends): Promise<BillFetch> {
   const problem = dateProblem(request.businessDate, context.deps.clock.now())
   if (problem !== undefined) return { kind: 'refused', code: 'BILL_DATE', message: problem }
-  for (let asked = 0; asked < LINKS_MAX; asked += 1) {
-    const link = await askLink(context, request, ends.record)
-    if (link.kind !== 'link') return link
-    const outcome = await followLink(context, link, ends)
-    if (outcome.kind !== 'expired') return outcome
-  }
-  return { kind: 'unknown', cause: `expected a link that lives, found ${LINKS_MAX} expired ones` }
+  return fetchByLink<Link>(
+    () => askLink(context, request, ends.record),
+    (link) => followLink(context, link, ends),
+  )
 }
 
 /** WeChat Pay dossier, section 6.2: within three months, and not today. */
@@ -69,13 +66,13 @@ function monthsBefore(date: string, months: number): string {
   return new Date(moment).toISOString().slice(0, date.length)
 }
 
-type Link = (BillLink & { readonly kind: 'link' }) | Exclude<BillFetch, { kind: 'fetched' }>
+type Link = BillLink & { readonly kind: 'link' }
 
 async function askLink(
   context: Context,
   request: BillRequest,
   record: RecordExchange,
-): Promise<Link> {
+): Promise<Link | BillFetch> {
   const call = { kind: 'bill', method: 'GET', target: writeBillTarget(request) } as const
   const answer = await callVendor(context, call, record)
   switch (answer.kind) {
@@ -121,8 +118,6 @@ function judgeRefusal(refusal: Refusal, isKnown: boolean): Exclude<BillFetch, { 
         : { kind: 'unknown', cause: `status ${status} ${code}` }
   }
 }
-
-type Followed = BillFetch | { readonly kind: 'expired' }
 
 /**
  * WeChat Pay dossier, section 6.5: the download is signed by us and not by the vendor, so it comes from the

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { z } from 'zod'
+import { addDays, businessDateOf } from '#domain/business-day'
 import { newChannelAccountId } from '#domain/id'
 import { runBillDownload } from '#worker/job/bill-download'
 import { runReconcile } from '#worker/job/reconcile'
@@ -139,9 +140,10 @@ describe('bill load', () => {
     'refuses a day that is not over, an account that is not there, a file that is not there',
     async () => {
       const path = fileOf('x', 'x')
-      const today = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 10)
+      // Not today: it may be over before the command looks.
+      const tomorrow = addDays(businessDateOf(new Date(), 24), 1)
       const account = ['--account', scene.accountId]
-      for (const date of [today, '2026-02-30', 'yesterday']) {
+      for (const date of [tomorrow, '2026-02-30', 'yesterday']) {
         const words = ['bill', 'load', ...account, '--date', date, '--file', path]
         expectRefused(await run(...words), /--date takes a day before/)
       }
