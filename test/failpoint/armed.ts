@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { AroundName, FailpointName } from '#domain/failpoint'
-import { ACTIONS, CONTROL, hitsPath } from './control.ts'
+import { ACTIONS, CONTROL, firedPath, hitsPath } from './control.ts'
 import type { FailpointAction } from './control.ts'
 
 // `#failpoint` under the condition `test`: in a child process started with `--conditions=test`.
@@ -57,6 +57,7 @@ function takeAction(path: string, name: FailpointName): FailpointAction | undefi
   const lines = readLines(path)
   const armed = lines.find((line) => line.startsWith(`${name} `))
   if (armed === undefined) return undefined
+  writeFileSync(firedPath(path), armed)
   const left = lines.filter((line) => line !== armed)
   if (left.length === 0) rmSync(path)
   else writeFileSync(path, left.map((line) => `${line}\n`).join(''))

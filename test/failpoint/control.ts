@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { FailpointName } from '#domain/failpoint'
 
 /** What a failpoint does when it is armed. `bad_row`: as if PostgreSQL had refused the data. */
@@ -13,6 +13,8 @@ export type FailpointAction = (typeof ACTIONS)[number]
 export const CONTROL = 'PINGZHANG_FAILPOINT'
 
 export const hitsPath = (control: string): string => `${control}.hit`
+/** Written when an armed point is reached; its time is the point's. */
+export const firedPath = (control: string): string => `${control}.fired`
 
 /** Tells the child what to do at these points, and forgets what it has reached. */
 export function arm(
@@ -20,11 +22,17 @@ export function arm(
   ...points: readonly (readonly [name: FailpointName, action: FailpointAction])[]
 ): void {
   rmSync(hitsPath(control), { force: true })
+  rmSync(firedPath(control), { force: true })
   writeFileSync(control, points.map((point) => `${point.join(' ')}\n`).join(''))
 }
 
 /** True when every armed point was reached. */
 export const hasFired = (control: string): boolean => !existsSync(control)
+
+/** When the last armed point was reached. */
+export function firedAt(control: string): Date | undefined {
+  return statSync(firedPath(control), { throwIfNoEntry: false })?.mtime
+}
 
 /** The points that the child has reached since it was armed, in their order. */
 export function hitsOf(control: string): string[] {
