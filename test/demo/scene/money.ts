@@ -1,4 +1,6 @@
+import { z } from 'zod'
 import { assert } from '#domain/assert'
+import { addMs } from '#domain/time'
 import { waitFor } from '../../support/wait.ts'
 import type { PaymentView, RefundView } from '../../support/shop.ts'
 import type { RefundLine } from '../line.ts'
@@ -8,6 +10,8 @@ import { PATIENCE_MS, acknowledged, counterOf, follow, order, pointsOf } from '.
 import type { Purchase, Scene } from './play.ts'
 
 const REFUND_PATIENCE_MS = 90_000
+/** WeChat Pay takes a second part of one payment after a minute. */
+const PAUSE_MS = 61_000
 
 /** The first refund of a payment that is done. */
 export const refunded = (stage: Stage, payment: string): Promise<RefundView> =>
@@ -72,24 +76,24 @@ export async function playLate(stage: Stage, say: Narrator): Promise<Scene> {
 
 /** Two parts of a payment are given back, and the points with them. */
 export async function playParts(stage: Stage, say: Narrator): Promise<Scene> {
-  say.step('the shop gives back a payment in two parts (the vendor wants a pause between them)')
+  say.step('the shop gives back a payment in two parts')
   const [vendor, userId] = ['wechat-pay', 'buyer-parts']
   const payment = await buy(stage, { vendor, method: 'qr', amount: 2000, userId })
   await follow(stage, vendor, payment)
   await stage.shop.waitForState(payment.id, 'paid', PATIENCE_MS)
   await pointsOf(stage, userId, 20)
-  const parts = [
-    await stage.shop.refund(payment.id, 500),
-    await stage.shop.refund(payment.id, 1500),
-  ]
-  const done = await Promise.all(parts.map(({ id }) => takenBack(stage, id)))
+  const first = await takenBack(stage, await stage.shop.refund(payment.id, 500))
+  const second = await stage.shop.refund(payment.id, 1500)
+  stage.passTo(addMs(stage.clock(), PAUSE_MS))
+  say.step('a minute passes: the vendor wants that pause between two parts of one payment')
+  const done = [first, await takenBack(stage, second)]
   const { order: after } = await stage.shop.read(payment.id)
   const isGood = after.state === 'refunded' && stage.points.balance(userId) === 0
   say.check(`5.00 and 15.00 given back, the order is ${after.state}, no points are left`, isGood)
   return { refunds: done.map((refund) => lineOf(vendor, refund)), balances: { [userId]: 0 } }
 }
 
-const takenBack = (stage: Stage, id: string): Promise<RefundView> =>
+const takenBack = (stage: Stage, { id }: RefundView): Promise<RefundView> =>
   waitFor(
     `refund ${id} and its points`,
     async () => {
@@ -99,8 +103,11 @@ const takenBack = (stage: Stage, id: string): Promise<RefundView> =>
     REFUND_PATIENCE_MS,
   )
 
+/** Less than a minute is nothing that the vendor would take. */
 const EXPIRES_IN_SECONDS = 65
 const BEFORE_EXPIRY_MS = 2000
+/** Past the margin after which the vendor is asked for the last time, and an unpaid payment is closed. */
+const AFTER_EXPIRY_MS = 6000
 
 /** The customer pays in the last seconds and the callback is lost: the expiry meets the payment. */
 export async function playExpiry(stage: Stage, say: Narrator): Promise<Scene> {
@@ -113,20 +120,34 @@ export async function playExpiry(stage: Stage, say: Narrator): Promise<Scene> {
     userId,
     expiresInSeconds: EXPIRES_IN_SECONDS,
   })
-  // The moment that the merchant API names, however long the answer took.
-  const leftMs = payment.expires_at.getTime() - BEFORE_EXPIRY_MS - stage.clock().getTime()
-  await Bun.sleep(Math.max(0, leftMs))
+  stage.passTo(addMs(payment.expires_at, -BEFORE_EXPIRY_MS))
+  await waitFor(
+    'the last query before the expiry',
+    async () => ((await countQueries(stage, payment.id)) === 1 ? true : undefined),
+    PATIENCE_MS,
+  )
   await payUnheard(stage, vendor, payment)
+  stage.passTo(addMs(payment.expires_at, AFTER_EXPIRY_MS))
   const paid = await stage.shop.waitForState(payment.id, 'paid', REFUND_PATIENCE_MS)
   const points = await pointsOf(stage, userId, 6)
   const heard = acknowledged(stage, vendor, payment.id)
-  const isGood = paid.order.state === 'paid' && paid.disposition === 'counted' && heard === 0
+  const queries = await countQueries(stage, payment.id)
+  const isGood =
+    paid.order.state === 'paid' && paid.disposition === 'counted' && heard === 0 && queries === 2
   say.check(
-    `no callback came; it ends ${paid.state}, the order is ${paid.order.state}, ${points} points`,
+    `no callback came; asked once more at the end, it is ${paid.state}, the order is ${paid.order.state}, ${points} points`,
     isGood,
   )
   return { refunds: [], balances: { [userId]: 6 } }
 }
+
+/** How often the vendor was asked about a payment, as the merchant reads it. */
+async function countQueries(stage: Stage, id: string): Promise<number> {
+  const entries = await stage.shop.list(`/v1/payments/${id}/timeline`, timelineEntry)
+  return entries.filter(({ kind }) => kind === 'query').length
+}
+
+const timelineEntry = z.object({ kind: z.string() })
 
 /** Pays while every callback of the vendor is lost, until this payment's own was. */
 async function payUnheard(stage: Stage, vendor: string, payment: PaymentView): Promise<void> {
