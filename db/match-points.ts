@@ -3,6 +3,7 @@ import type { RawBuilder } from 'kysely'
 import { boundsOf } from '#domain/business-day'
 import { pointsGrantIdFrom } from '#domain/id'
 import type { BillId, MerchantId, PointsGrantId, ReconciliationId } from '#domain/id'
+import { addMs } from '#domain/time'
 import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import { keepDayCase } from './day-case.ts'
@@ -84,8 +85,19 @@ const scopeOf = (day: DayToMatch, last: Last): Scope => ({
 
 type Of = Pick<Scope, 'merchantId' | 'vendorMerchantId' | 'from' | 'to'>
 
-/** What orders should have by now, and what they have: rounded down once, as it is taken back. */
-const pointsOf = (merchantId: MerchantId, ids: RawBuilder<unknown>): RawBuilder<unknown> => sql`
+/** Points younger than this have their own job: the day is not the place to say that they are missing. */
+const ON_THE_WAY_MS = 60_000
+
+/**
+ * What orders should have by now, and what they have: rounded down once, as it is taken back.
+ *
+ * What is on its way since `onTheWaySince` counts as given.
+ */
+const pointsOf = (
+  merchantId: MerchantId,
+  ids: RawBuilder<unknown>,
+  onTheWaySince: Date | null,
+): RawBuilder<unknown> => sql`
   SELECT o.id, o.user_id, p.id AS payment_id,
          CASE WHEN p.id IS NULL THEN 0
               -- Payment rules, section 4: what is kept is rounded down from all that is left.
@@ -97,8 +109,9 @@ const pointsOf = (merchantId: MerchantId, ids: RawBuilder<unknown>): RawBuilder<
   JOIN merchant m ON m.id = o.merchant_id
   LEFT JOIN payment p ON p.merchant_id = o.merchant_id AND p.id = o.paid_payment_id
   CROSS JOIN LATERAL (
-    SELECT coalesce(sum(CASE WHEN g.state = 'granted' THEN g.points WHEN g.state = 'taken' THEN -g.points END), 0)::bigint
-             AS given,
+    SELECT coalesce(sum(CASE WHEN g.kind = 'grant' THEN g.points ELSE -g.points END) FILTER (
+             WHERE g.state IN ('granted', 'taken') OR g.state IN ('pending', 'sent') AND g.due_at >= ${onTheWaySince}
+           ), 0)::bigint AS given,
            coalesce(bool_or(g.state IN ('refused', 'short')), false) AS is_stuck,
            coalesce(jsonb_agg(g.kind || ' ' || g.state ORDER BY g.id), '[]') AS states
     FROM (
@@ -138,14 +151,14 @@ export const orderIdsOf = ({
     AND g.id >= ${pointsGrantIdFrom(from)} AND g.id < ${pointsGrantIdFrom(to)}
     AND q.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})`
 
-/** What is on its way is looked at again by a job; what the points system has refused is for people. */
+/** What is late is looked at again by a job; what the points system has refused is for people. */
 const ordersThatDiffer = (scope: Scope): RawBuilder<unknown> => sql`
   SELECT 'points_differ' AS kind, 'points' AS subject_kind, o.id AS subject,
          o.earned AS our_amount, o.given AS their_amount,
          jsonb_build_object('order', o.id, 'payment', o.payment_id, 'user', o.user_id, 'states', o.states) AS evidence,
          CASE WHEN o.is_stuck OR o.payment_id IS NULL THEN 'open' ELSE 'repairing' END AS state,
          CASE WHEN o.is_stuck OR o.payment_id IS NULL THEN NULL ELSE ${scope.now}::timestamptz END AS due_at
-  FROM (${pointsOf(scope.merchantId, orderIdsOf(scope))}) o
+  FROM (${pointsOf(scope.merchantId, orderIdsOf(scope), addMs(scope.now, -ON_THE_WAY_MS))}) o
   WHERE o.earned <> o.given`
 
 /** Whether one order has by now what it should have. */
@@ -155,7 +168,7 @@ export async function hasItsPoints(
   orderId: string,
 ): Promise<boolean> {
   const { rows } = await sql<{ agrees: boolean }>`
-    SELECT o.earned = o.given AS agrees FROM (${pointsOf(merchantId, sql`${orderId}`)}) o`.execute(
+    SELECT o.earned = o.given AS agrees FROM (${pointsOf(merchantId, sql`${orderId}`, null)}) o`.execute(
     db,
   )
   return rows[0]?.agrees === true

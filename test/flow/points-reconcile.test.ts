@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
 import { pointsGrantIdFrom } from '#domain/id'
 import type { PaymentId } from '#domain/id'
+import { addMs } from '#domain/time'
 import { runPointsAward } from '#worker/job/points-award'
 import { runReconcile } from '#worker/job/reconcile'
 import { cloneDatabase } from '../support/postgres.ts'
@@ -135,6 +136,30 @@ describe('points that were given', () => {
     await scene.repair()
     expect(scene.points.effects().map(({ points }) => points)).toEqual([19])
     expect(await openCase()).toBe(false)
+  })
+
+  test('are on their way, and not late: no difference, unless they are others than were earned', async () => {
+    const paid = await scene.buyPaid()
+    scene.passToDay(1, 11)
+    await scene.fetchDay()
+    const dueAt = (ms: number) =>
+      scene.db
+        .updateTable('points_grant')
+        .set({ due_at: addMs(scene.now(), ms) })
+        .execute()
+    await dueAt(-50_000)
+    await comparePoints()
+    expect(await found()).toEqual([])
+    await dueAt(-70_000)
+    await comparePoints()
+    expect(await found()).toEqual([`${await orderOf(paid)} 19/0 repairing`])
+    await dueAt(0)
+    await comparePoints()
+    expect(await found()).toEqual([`${await orderOf(paid)} 19/0 resolved`])
+    await sql`UPDATE points_grant SET points = 190`.execute(scene.db)
+    await comparePoints()
+    // It was resolved once: a person sees why it is here again.
+    expect(await found()).toEqual([`${await orderOf(paid)} 19/190 open`])
   })
 
   test('were lost with their row: it is made again, once', async () => {
