@@ -12,6 +12,7 @@ import { paymentListIndex } from './migration/0007-payment-list.ts'
 import { runLast } from './migration/0008-run-last.ts'
 import { grantVoid } from './migration/0009-grant-void.ts'
 import { merchantApi } from './migration/0011-merchant-api.ts'
+import { billBlock } from './migration/0012-bill-block.ts'
 import { makePartitions } from './partition.ts'
 import { createQueues } from './queue.ts'
 
@@ -27,6 +28,7 @@ const migrations = {
   '0008-run-last': runLast,
   '0009-grant-void': grantVoid,
   '0011-merchant-api': merchantApi,
+  '0012-bill-block': billBlock,
 }
 
 /** Brings a database to this version: our tables, then pg-boss's schema and queues. Safe to repeat. */
