@@ -1,27 +1,14 @@
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
-import { addMs } from '#domain/time'
 import type { Trx } from './database.ts'
 import { accountsOf, insertFound } from './found.ts'
 import type { Scope } from './found.ts'
 import { JUDGED, nameWithin } from './match.ts'
-import { stage, withoutNestedLoops } from './stage.ts'
-
-/**
- * Whether the day is the payment's: by the vendor's own clearing date where it told us one, as it told it
- * (`MMdd` or `yyyyMMdd`), else by its time of payment (payment rules, section 8).
- */
-const isOfDay = ({ from, to, businessDate }: Scope) => sql`
-  p.paid_at >= ${addMs(from, -CLEARING_SLACK_MS)} AND p.paid_at < ${addMs(to, CLEARING_SLACK_MS)}
-  AND CASE WHEN p.clearing_date IS NULL THEN p.paid_at >= ${from} AND p.paid_at < ${to}
-           ELSE p.clearing_date IN (to_char(${businessDate}::date, 'MMDD'), to_char(${businessDate}::date, 'YYYYMMDD'))
-      END`
-
-/** A clearing date names no year: only a payment of about that day can have it. */
-const CLEARING_SLACK_MS = 5 * 86_400_000
+import { SUSPECT, missedAround } from './match-suspect.ts'
+import { FEW_LEFT, stage, withPlan } from './stage.ts'
 
 /** What the day's bill does not name: some of it, and only that is looked for in the bills around the day. */
-const SHORT = { payments: sql.id('short_payment'), refunds: sql.id('short_refund') } as const
+const SHORT = { payments: SUSPECT.payments, refunds: sql.id('short_refund') } as const
 /** Of that, and of what earlier days missed: what one of the bills names. */
 const NAMED = sql.id('named_there')
 
@@ -30,17 +17,14 @@ const NAMED = sql.id('named_there')
  * To be called before `findShort` and `releaseHeld`, and after both matches.
  */
 export async function lookAround(trx: Trx, scope: Scope): Promise<void> {
-  await stageShortPayments(trx, scope)
   await stageShortRefunds(trx, scope)
   await stage(trx, 'wanted_number', wantedOf(scope))
-  const bills = await findBills(trx, scope)
+  const lines = await linesAround(trx, scope)
   // One kind of number after the other: by any of them at once would be every line with every number.
   const namedBy = (number: RawBuilder<unknown>, kind: 'payment' | 'refund') => sql`
     SELECT w.kind, w.id, w.business_date
-    FROM bill_line l JOIN wanted_number w ON w.number = ${number}
-    WHERE l.merchant_id = ${scope.merchantId} AND l.bill_id = ANY (${bills})
-      AND l.business_date BETWEEN ${scope.businessDate}::date - 1 AND ${scope.lastHoldDate}::date
-      AND l.kind = ${sql.lit(kind)} AND w.kind = ${sql.lit(kind)}
+    FROM (${lines}) l JOIN wanted_number w ON w.number = ${number}
+    WHERE l.kind = ${sql.lit(kind)} AND w.kind = ${sql.lit(kind)}
       AND l.business_date BETWEEN w.business_date - 1 AND w.business_date + 3`
   const named = sql`
     ${namedBy(sql`l.payment_number`, 'payment')}
@@ -48,21 +32,7 @@ export async function lookAround(trx: Trx, scope: Scope): Promise<void> {
     UNION ${namedBy(sql`l.refund_number`, 'refund')}
     UNION ${namedBy(sql`l.channel_refund_id`, 'refund')}
     UNION ${namedBy(nameWithin, 'refund')}`
-  await withoutNestedLoops(trx, () => stage(trx, 'named_there', named))
-}
-
-async function stageShortPayments(trx: Trx, scope: Scope): Promise<void> {
-  const { merchantId, vendorMerchantId, billId, businessDate } = scope
-  const short = sql`
-    SELECT p.id, p.channel_payment_id, coalesce(p.received_amount, p.amount) AS amount, p.paid_at
-    FROM payment p
-    WHERE p.merchant_id = ${merchantId} AND p.state = 'paid'
-      AND p.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
-      AND ${isOfDay(scope)}
-      AND NOT EXISTS (SELECT 1 FROM bill_line l
-        WHERE l.merchant_id = ${merchantId} AND l.bill_id = ${billId} AND l.business_date = ${businessDate}::date
-          AND l.kind = 'payment' AND l.payment_number = p.id)`
-  await withoutNestedLoops(trx, () => stage(trx, 'short_payment', short))
+  await withPlan(trx, FEW_LEFT, () => stage(trx, 'named_there', named))
 }
 
 async function stageShortRefunds(trx: Trx, scope: Scope): Promise<void> {
@@ -75,31 +45,38 @@ async function stageShortRefunds(trx: Trx, scope: Scope): Promise<void> {
       AND coalesce(r.sent_at, r.succeeded_at) >= ${scope.from}
       AND coalesce(r.sent_at, r.succeeded_at) < ${scope.to}
       AND NOT EXISTS (SELECT 1 FROM ${JUDGED.refunds} j WHERE j.id = r.id)`
-  await withoutNestedLoops(trx, () => stage(trx, 'short_refund', short))
+  await withPlan(trx, FEW_LEFT, () => stage(trx, 'short_refund', short))
 }
 
 /** Every number that the vendor may know something by, with the day that it is missing on. */
-function wantedOf({ merchantId, vendorMerchantId, businessDate }: Scope): RawBuilder<unknown> {
-  const earlier = sql`
-    SELECT d.subject_kind AS kind, d.subject AS id, d.evidence ->> 'vendor_number' AS number, d.business_date
-    FROM discrepancy d
-    WHERE d.merchant_id = ${merchantId} AND d.vendor_merchant_id = ${vendorMerchantId}
-      AND d.state IN ('held', 'repairing', 'open') AND d.kind = 'missing_there'
-      AND ${businessDate}::date BETWEEN d.business_date - 1 AND d.business_date + 3`
+function wantedOf(scope: Scope): RawBuilder<unknown> {
   const missing = sql`
-    SELECT 'payment' AS kind, id, channel_payment_id AS number, ${businessDate}::date AS business_date
-    FROM ${SHORT.payments}
+    SELECT 'payment' AS kind, s.id, s.channel_payment_id AS number, ${scope.businessDate}::date AS business_date
+    FROM ${SHORT.payments} s
     UNION ALL
-    SELECT 'refund', id, channel_refund_id, ${businessDate}::date FROM ${SHORT.refunds}
-    UNION ALL ${earlier}`
+    SELECT 'refund', s.id, s.channel_refund_id, ${scope.businessDate}::date FROM ${SHORT.refunds} s
+    UNION ALL ${missedAround(scope)}`
   return sql`
     SELECT m.kind, m.id, v.number, m.business_date
     FROM (${missing}) m CROSS JOIN LATERAL (VALUES (m.id), (m.number)) v (number)
     WHERE v.number <> ''`
 }
 
+/** All lines of the bills around the day, and those of its own that may name what is missing. */
+async function linesAround(trx: Trx, scope: Scope): Promise<RawBuilder<unknown>> {
+  const columns = sql`l.business_date, l.kind, l.payment_number, l.channel_payment_id, l.refund_number,
+    l.channel_refund_id`
+  const own = sql`SELECT ${columns} FROM ${SUSPECT.lines} l`
+  const others = await findOtherBills(trx, scope)
+  if (others.length === 0) return own
+  return sql`${own} UNION ALL
+    SELECT ${columns} FROM bill_line l
+    WHERE l.merchant_id = ${scope.merchantId} AND l.bill_id = ANY (${others})
+      AND l.business_date BETWEEN ${scope.businessDate}::date - 1 AND ${scope.lastHoldDate}::date`
+}
+
 /** The last revision of each transaction bill of the days around; an earlier one is withdrawn. */
-async function findBills(trx: Trx, scope: Scope): Promise<readonly string[]> {
+async function findOtherBills(trx: Trx, scope: Scope): Promise<readonly string[]> {
   const rows = await trx
     .selectFrom('bill')
     .select('id')
@@ -109,6 +86,7 @@ async function findBills(trx: Trx, scope: Scope): Promise<readonly string[]> {
     .where('kind', '=', 'transaction')
     .where('business_date', '>=', sql<string>`${scope.businessDate}::date - 1`)
     .where('business_date', '<=', scope.lastHoldDate)
+    .where('business_date', '!=', scope.businessDate)
     .orderBy('business_date')
     .orderBy('revision', 'desc')
     .execute()

@@ -3,7 +3,7 @@ import type { BillId, MerchantId } from '#domain/id'
 import type { Trx } from './database.ts'
 import { accountsOf, insertFound } from './found.ts'
 import type { Scope } from './found.ts'
-import { SUSPECT, stageSuspects } from './match-suspect.ts'
+import { SUSPECT } from './match-suspect.ts'
 import { stage } from './stage.ts'
 
 /** Our own numbers: everything else is another system's, such as an old till. */
@@ -19,10 +19,9 @@ const OUR_REFUND = sql.lit('^r[0-9a-z]{25}$')
  */
 export async function matchPayments(trx: Trx, scope: Scope): Promise<number> {
   const { merchantId, vendorMerchantId } = scope
-  await stageSuspects(trx, scope)
   const lines = sql`
     SELECT l.*, row_number() OVER (PARTITION BY l.payment_number, l.channel_payment_id ORDER BY l.line) AS copy
-    FROM ${SUSPECT} l`
+    FROM ${SUSPECT.lines} l WHERE l.kind = 'payment'`
   const judged = sql`
     SELECT l.line, l.payment_number, l.channel_payment_id, l.amount, l.fee, l.rate, l.at, l.copy,
            coalesce(p.id, n.id) AS id, coalesce(p.state, n.state) AS state,
@@ -104,7 +103,7 @@ export const nameWithin = sql`l.payment_number || ':' || l.refund_number`
  * frozen one, and says nothing (payment rules, section 8): that the line is there says that it was accepted.
  */
 export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
-  const { merchantId, billId, businessDate, vendorMerchantId } = scope
+  const { merchantId, vendorMerchantId } = scope
   const judged = sql`
     SELECT l.line, l.payment_number, l.refund_number, l.channel_refund_id, l.amount, l.at,
            coalesce(r.id, v.id) AS id, coalesce(r.state, v.state) AS state,
@@ -124,19 +123,20 @@ export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
         -- A fee that is given back is negative, and as large as its rate makes it.
         WHEN abs(l.fee + round(l.amount * l.rate / 100.0, 2)) > 0.01 THEN 'fee_differs'
       END AS kind
-    FROM bill_line l
+    FROM ${SUSPECT.lines} l
     LEFT JOIN refund r ON r.merchant_id = ${merchantId} AND r.id = l.refund_number
       AND r.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
-    LEFT JOIN refund v ON r.id IS NULL AND v.merchant_id = ${merchantId}
-      AND v.channel_refund_id IN (l.channel_refund_id, ${nameWithin})
+    LEFT JOIN refund v ON v.merchant_id = ${merchantId}
+      AND v.channel_refund_id = ANY (CASE WHEN r.id IS NULL THEN ARRAY[l.channel_refund_id, ${nameWithin}] END)
       AND v.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
-    LEFT JOIN payment p ON p.merchant_id = ${merchantId} AND p.id = l.payment_number
+    LEFT JOIN payment p ON p.merchant_id = ${merchantId}
+      AND p.id = CASE WHEN l.payment_number IS DISTINCT FROM r.payment_id THEN l.payment_number END
       AND p.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
-    LEFT JOIN payment q ON l.payment_number !~ ${OURS} AND l.channel_payment_id <> ''
-      AND q.merchant_id = ${merchantId} AND q.channel_payment_id = l.channel_payment_id
+    LEFT JOIN payment q ON q.merchant_id = ${merchantId}
+      AND q.channel_payment_id = CASE WHEN l.payment_number !~ ${OURS} THEN nullif(l.channel_payment_id, '') END
       AND q.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
-    WHERE l.merchant_id = ${merchantId} AND l.bill_id = ${billId}
-      AND l.business_date = ${businessDate}::date AND l.kind = 'refund'`
+    WHERE l.kind = 'refund'`
+  // What is not looked for has no number: an index would else be searched first, for each line.
   await stage(trx, 'judged_refund', judged)
   const single = await insertFound(
     trx,

@@ -11,6 +11,7 @@ import type { Scope } from './found.ts'
 import { matchFund } from './match-fund.ts'
 import { matchPayments, matchRefunds, sumMatched } from './match.ts'
 import { findShort, lookAround, releaseHeld } from './match-short.ts'
+import { SUSPECT, stageSuspects } from './match-suspect.ts'
 import { tunePlans } from './stage.ts'
 
 export interface DayToMatch {
@@ -49,6 +50,7 @@ export async function reconcileDay(db: Db, day: DayToMatch): Promise<Matched | u
     const scope = scopeOf(day, { id, billId: bill.id })
     await tunePlans(trx)
     hit('reconcile.match:before')
+    await stageSuspects(trx, scope)
     const found =
       (await matchPayments(trx, scope)) +
       (await matchRefunds(trx, scope)) +
@@ -142,9 +144,7 @@ async function findOthers(trx: Trx, scope: Scope, bill: BillOfDay): Promise<numb
            l.state_text || ' ' || l.line AS subject, NULL::bigint AS our_amount, l.amount AS their_amount,
            jsonb_build_object('line', l.line, 'state', l.state_text, 'payment', l.payment_number) AS evidence,
            'open' AS state, NULL::timestamptz AS due_at
-    FROM bill_line l
-    WHERE l.merchant_id = ${scope.merchantId} AND l.bill_id = ${scope.billId}
-      AND l.business_date = ${scope.businessDate}::date AND l.kind = 'other'`,
+    FROM ${SUSPECT.lines} l WHERE l.kind = 'other'`,
   )
 }
 
