@@ -87,7 +87,13 @@ const MATCHED_COLUMNS =
  * commit, because it holds a lock until its own end.
  */
 const analyse = (databaseUrl: string): Promise<unknown> =>
-  withClient(databaseUrl, (client) => client.query(`ANALYZE bill_line (${MATCHED_COLUMNS})`))
+  withClient(databaseUrl, async (client) => {
+    await client.query(`SET LOCAL default_statistics_target = ${SAMPLE_TARGET}`)
+    await client.query(`ANALYZE bill_line (${MATCHED_COLUMNS})`)
+  })
+
+/** Looks at some thousand lines; PostgreSQL's own target of 100 reads nearly all blocks of a million. */
+const SAMPLE_TARGET = 10
 
 /** Keeps a file that is no sound bill, for whoever looks into it. */
 export const keepBroken = (databaseUrl: string, raw: RawBill): Promise<string> =>
