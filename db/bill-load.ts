@@ -5,23 +5,11 @@ import { from as copyFrom } from 'pg-copy-streams'
 import { newBillId } from '#domain/id'
 import type { BillId, MerchantId, VendorMerchantId } from '#domain/id'
 import { around, hit } from '#failpoint'
+import { COPY, rowsOf } from './bill-copy.ts'
+import type { LoadedLine } from './bill-copy.ts'
 import { keepFile } from './bill-file.ts'
 import type { RawBill } from './bill-file.ts'
-
-/** One line as it is loaded: the shape of the channels, without knowing them. */
-export interface LoadedLine {
-  readonly line: number
-  readonly kind: string
-  readonly paymentNumber: string
-  readonly channelPaymentId: string
-  readonly refundNumber: string
-  readonly channelRefundId: string
-  readonly amountMinor: bigint
-  readonly fee: string
-  readonly rate: string
-  readonly stateText: string
-  readonly at: string
-}
+import { Totals } from './bill-total.ts'
 
 export interface BillToLoad {
   readonly merchantId: MerchantId
@@ -117,97 +105,6 @@ async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T
   }
 }
 
-const COPY = `COPY bill_line (merchant_id, bill_id, line, business_date, kind, payment_number,
-  channel_payment_id, refund_number, channel_refund_id, amount, fee, rate, state_text, at) FROM STDIN`
-
-async function* rowsOf(bill: BillToLoad, id: BillId, totals: Totals): AsyncGenerator<string> {
-  const head = `${bill.merchantId}\t${id}\t`
-  for await (const lines of bill.lines) {
-    let text = ''
-    for (const line of lines) {
-      totals.add(line)
-      text += head + rowOf(line, bill.businessDate)
-    }
-    hit('bill.rows:before')
-    if (text !== '') yield text
-    hit('bill.rows:after')
-  }
-}
-
-const rowOf = (line: LoadedLine, businessDate: string): string =>
-  `${line.line}\t${businessDate}\t${line.kind}\t${escape(line.paymentNumber)}\t${escape(
-    line.channelPaymentId,
-  )}\t${escape(line.refundNumber)}\t${escape(line.channelRefundId)}\t${line.amountMinor}\t${orNull(
-    line.fee,
-  )}\t${orNull(line.rate)}\t${escape(line.stateText)}\t${orNull(line.at)}\n`
-
-const orNull = (text: string): string => (text === '' ? '\\N' : escape(text))
-
-const SPECIAL = /[\\\t\n\r\0]/
-const SPECIALS = new RegExp(SPECIAL, 'g')
-const ESCAPES: Readonly<Record<string, string>> = {
-  '\\': '\\\\',
-  '\t': '\\t',
-  '\n': '\\n',
-  '\r': '\\r',
-  // PostgreSQL holds no NUL.
-  '\0': '\ufffd',
-}
-
-/** PostgreSQL manual, COPY, "Text Format". */
-const escape = (text: string): string =>
-  SPECIAL.test(text) ? text.replace(SPECIALS, (char) => ESCAPES[char] ?? char) : text
-
-/** Sums by kind, for the run and for people. */
-class Totals {
-  lines = 0
-  payments = 0
-  paymentAmount = 0n
-  refunds = 0
-  refundAmount = 0n
-  /** In units of 0.00001 yuan, because sums of decimals must stay exact. */
-  fee = 0n
-  readonly #fees = new Map<string, bigint>()
-
-  add(line: LoadedLine): void {
-    this.lines += 1
-    this.fee += this.#unitsOf(line.fee)
-    if (line.kind === 'payment') {
-      this.payments += 1
-      this.paymentAmount += line.amountMinor
-    } else if (line.kind === 'refund') {
-      this.refunds += 1
-      this.refundAmount += line.amountMinor
-    }
-  }
-
-  /** Prices repeat, and with them fees: a million lines have some thousand of them. */
-  #unitsOf(fee: string): bigint {
-    const known = this.#fees.get(fee)
-    if (known !== undefined) return known
-    const units = feeUnits(fee)
-    if (this.#fees.size < FEES_MAX) this.#fees.set(fee, units)
-    return units
-  }
-}
-
-const FEES_MAX = 10_000
-
-const FEE_DIGITS = 5
-const FEE = /^(-?)(\d+)(?:\.(\d{1,5}))?$/
-
-function feeUnits(fee: string): bigint {
-  const match = FEE.exec(fee)
-  if (match === null) return 0n
-  const units = BigInt(`${match[2]}${(match[3] ?? '').padEnd(FEE_DIGITS, '0')}`)
-  return match[1] === '-' ? -units : units
-}
-
-function formatFee(units: bigint): string {
-  const digits = (units < 0n ? -units : units).toString().padStart(FEE_DIGITS + 1, '0')
-  return `${units < 0n ? '-' : ''}${digits.slice(0, -FEE_DIGITS)}.${digits.slice(-FEE_DIGITS)}`
-}
-
 interface Last {
   readonly id: BillId
   readonly digest: string | null
@@ -254,7 +151,7 @@ async function insertBill(
       totals.paymentAmount.toString(),
       totals.refunds,
       totals.refundAmount.toString(),
-      formatFee(totals.fee),
+      totals.fee(),
     ],
   )
 }

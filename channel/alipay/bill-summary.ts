@@ -1,6 +1,7 @@
+import { formatUnits, parseUnits } from '#domain/decimal'
 import { BillBroken } from '../bill.ts'
 import { findColumn, needColumn } from '../bill-column.ts'
-import { formatUnits, parseUnits, shown } from '../bill-value.ts'
+import { shown } from '../bill-value.ts'
 import type { Row, Sums, SummaryLayout } from './bill-cell.ts'
 
 /** A column of a summary that is added up. */

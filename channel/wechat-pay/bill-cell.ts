@@ -1,6 +1,7 @@
+import { parseUnits } from '#domain/decimal'
 import { BillBroken } from '../bill.ts'
 import type { BillLine } from '../bill.ts'
-import { FEN_DECIMALS, parseUnits, shown } from '../bill-value.ts'
+import { FEN_DECIMALS, shown } from '../bill-value.ts'
 
 /** Whose bill it must be. */
 export interface Owner {

@@ -1,17 +1,10 @@
 import { z } from 'zod'
+import { formatUnits, parseUnits } from '#domain/decimal'
 import { BillBroken } from '../bill.ts'
 import type { BillKind, BillLine, BillLineKind, BillRequest } from '../bill.ts'
 import { parseJson } from '../json.ts'
 import { findColumn, needColumn } from '../bill-column.ts'
-import {
-  SUM_DECIMALS,
-  SUM_UNIT,
-  SUM_UNITS_PER_FEN,
-  formatUnits,
-  parseUnits,
-  readMoment,
-  shown,
-} from '../bill-value.ts'
+import { SUM_DECIMALS, SUM_UNIT, SUM_UNITS_PER_FEN, readMoment, shown } from '../bill-value.ts'
 import { readFen } from './bill-cell.ts'
 import type { BillForm, BillLayout, Cells, Owner } from './bill-cell.ts'
 
@@ -139,7 +132,9 @@ class TransactionLayout implements BillLayout {
   readonly requiredSums: readonly string[]
   readonly #owner: Owner
   readonly #columns: Columns
-  readonly #rates = new Map<string, string>()
+  /** The value of the row before, and what it means: neighbours share a second, and mostly their rate. */
+  #moment: { readonly text: string; readonly at: string } | undefined
+  #rate: { readonly text: string; readonly rate: string } | undefined
   readonly #sums = { payable: 0n, refunded: 0n, coupon: 0n, total: 0n, asked: 0n }
   #fees = 0n
   #rows = 0n
@@ -171,9 +166,9 @@ class TransactionLayout implements BillLayout {
       channelRefundId: numberOf(cells, columns.channelRefundId),
       amountMinor: kind === 'refund' || (kind === 'other' && total === 0n) ? asked : total,
       fee: this.#addFee(cells.at(columns.fee), line),
-      rate: this.#rateOf(cells.at(columns.rate), line),
+      rate: this.#rateOf(cells, line),
       stateText,
-      at: readMoment(cells.at(columns.at), line),
+      at: this.#momentOf(cells, line),
     }
   }
 
@@ -238,17 +233,26 @@ class TransactionLayout implements BillLayout {
     return text
   }
 
-  /** A merchant has few rates, so each is worked out once. */
-  #rateOf(text: string, line: number): string {
-    let rate = this.#rates.get(text)
-    if (rate === undefined) {
-      rate = parseRate(text)
+  #momentOf(cells: Cells, line: number): string {
+    const column = this.#columns.at
+    if (this.#moment === undefined || !cells.is(column, this.#moment.text)) {
+      const text = cells.at(column)
+      this.#moment = { text, at: readMoment(text, line) }
+    }
+    return this.#moment.at
+  }
+
+  #rateOf(cells: Cells, line: number): string {
+    const column = this.#columns.rate
+    if (this.#rate === undefined || !cells.is(column, this.#rate.text)) {
+      const text = cells.at(column)
+      const rate = parseRate(text)
       if (rate === undefined) {
         throw new BillBroken(`expected a rate in percent, found "${shown(text)}"`, line, '费率')
       }
-      if (this.#rates.size < RATES_MAX) this.#rates.set(text, rate)
+      this.#rate = { text, rate }
     }
-    return rate
+    return this.#rate.rate
   }
 }
 
@@ -256,7 +260,6 @@ function numberOf(cells: Cells, column: number): string {
   return cells.is(column, NO_NUMBER) ? '' : cells.at(column)
 }
 
-const RATES_MAX = 1000
 /** Decimals of a rate: of a percentage, and of the fraction that it is. */
 const PERCENT_DECIMALS = 4
 const RATE_DECIMALS = 6

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
-import type { LoadedLine } from '#db/bill-load'
+import type { LoadedLine } from '#db/bill-copy'
 import { openDatabase, workerDatabase } from '#db/database'
 import { reconcileDay } from '#db/reconcile'
 import { addDays, boundsOf } from '#domain/business-day'

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import type { LoadedLine } from '#db/bill-load'
+import type { LoadedLine } from '#db/bill-copy'
 import { decideDiscrepancy } from '#db/decide-discrepancy'
 import type { DiscrepancyOutcome } from '#db/decide-discrepancy'
 import type { DiscrepancyDecision } from '#domain/discrepancy'

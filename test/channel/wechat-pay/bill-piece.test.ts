@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { BillKind } from '#channel/bill'
-import { parseUnits } from '#channel/bill-value'
 import { brokenBy, cutAt } from '../bill-file.ts'
 import { bytesOf, kindOf, readPieces, sampleOf, textOf, withCell } from './bill-support.ts'
 
@@ -73,48 +72,3 @@ function at<T>(list: readonly T[], index: number): T {
   if (found === undefined) throw new Error(`expected an element ${index}`)
   return found
 }
-
-describe('decimals', () => {
-  test('are read exactly', () => {
-    fc.assert(
-      fc.property(fc.bigInt({ min: -(10n ** 15n), max: 10n ** 15n }), (units) => {
-        const digits = String(units < 0n ? -units : units).padStart(6, '0')
-        const text = `${units < 0n ? '-' : ''}${digits.slice(0, -5)}.${digits.slice(-5)}`
-        expect(parseUnits(text, 5)).toBe(units)
-      }),
-    )
-  })
-
-  test.each([
-    ['5', 2, 500n],
-    ['45.0', 2, 4500n],
-    ['0.0', 2, 0n],
-    ['-0.24', 2, -24n],
-    ['0', 0, 0n],
-  ])('%p with %p decimals is %p', (text, decimals, units) => {
-    expect(parseUnits(text, decimals)).toBe(units)
-  })
-
-  test.each([
-    '',
-    '-',
-    '.',
-    '1.',
-    '.5',
-    '-.5',
-    '01',
-    '-01',
-    '1.234',
-    '1,0',
-    '1e3',
-    '+1',
-    ' 1',
-    '1 ',
-    '１',
-    '--1',
-    '1.2.3',
-    '1'.repeat(21),
-  ])('refuses %p', (text) => {
-    expect(parseUnits(text, 2)).toBeUndefined()
-  })
-})
