@@ -52,7 +52,7 @@ export async function loadBill(databaseUrl: string, bill: BillToLoad): Promise<L
     const totals = new Totals()
     const copy = client.query(copyFrom(COPY))
     hit('bill.copy:before')
-    await pipeline(Readable.from(rowsOf(bill, id, totals)), copy)
+    await pipeline(Readable.from(rowsOf(bill, id, totals), { highWaterMark: PIECES_AHEAD }), copy)
     hit('bill.copy:after')
     hit('bill.insert:before')
     await insertBill(client, { bill, id, digest, revision: (last?.revision ?? 0) + 1, totals })
@@ -62,6 +62,12 @@ export async function loadBill(databaseUrl: string, bill: BillToLoad): Promise<L
   if (!loaded.isRepeat && loaded.lines >= ANALYSED_LINES_MIN) await analyse(databaseUrl)
   return loaded
 }
+
+/**
+ * Pieces of text that are made while the server takes one. A stream of objects makes sixteen, which are some thirty
+ * megabytes with all the lines that they are made of.
+ */
+const PIECES_AHEAD = 2
 
 /** From here on a guess of how many lines a bill has is too far off for a plan of how to match it. */
 const ANALYSED_LINES_MIN = 10_000
