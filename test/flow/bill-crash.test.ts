@@ -71,26 +71,32 @@ async function workBroken(point: FailpointName, action: FailpointAction): Promis
   return child.signalCode === null ? output.trim() : String(child.signalCode)
 }
 
-/** The bills of a day as `lines of its own word / lines that are there`, and lines that belong to none. */
-async function billsOf(date: string) {
-  const bills = await scene.db
-    .selectFrom('bill as b')
-    .leftJoin('bill_line as l', 'l.bill_id', 'b.id')
-    .select(['b.id', 'b.lines'])
-    .select((of) => of.fn.count<bigint>('l.line').as('loaded'))
-    .where('b.business_date', '=', date)
-    .groupBy(['b.id', 'b.lines'])
-    .execute()
-  const lines = await scene.db
-    .selectFrom('bill_line')
-    .select('bill_id')
-    .where('business_date', '=', date)
-    .execute()
-  const known = new Set(bills.map(({ id }) => id))
-  return {
-    bills: bills.map((bill) => `${bill.lines}/${bill.loaded}`),
-    orphans: lines.filter((line) => !known.has(line.bill_id)).length,
-  }
+/**
+ * The bills of a day as `lines of its own word / lines that are there`, and lines that belong to none. At one moment:
+ * the server may still be at the COMMIT of a worker that is gone.
+ */
+function billsOf(date: string) {
+  const oneMoment = scene.db.transaction().setIsolationLevel('repeatable read')
+  return oneMoment.execute(async (trx) => {
+    const bills = await trx
+      .selectFrom('bill as b')
+      .leftJoin('bill_line as l', 'l.bill_id', 'b.id')
+      .select(['b.id', 'b.lines'])
+      .select((of) => of.fn.count<bigint>('l.line').as('loaded'))
+      .where('b.business_date', '=', date)
+      .groupBy(['b.id', 'b.lines'])
+      .execute()
+    const lines = await trx
+      .selectFrom('bill_line')
+      .select('bill_id')
+      .where('business_date', '=', date)
+      .execute()
+    const known = new Set(bills.map(({ id }) => id))
+    return {
+      bills: bills.map((bill) => `${bill.lines}/${bill.loaded}`),
+      orphans: lines.filter((line) => !known.has(line.bill_id)).length,
+    }
+  })
 }
 
 /** The next start of a worker: its first tick, and the jobs that this makes. */
