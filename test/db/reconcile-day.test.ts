@@ -193,6 +193,18 @@ describe('money rule 10: a vendor that clears from 23:00 to 23:00', () => {
     expect(from).toEqual(addMs(new Date(`${days.first}T00:00:00+08:00`), -3_600_000))
   })
 
+  test('a payment that one day misses and that clears on the next is found there, although it plainly agrees', async () => {
+    const next = addDays(DATE, 1)
+    const counter = await paidAt(`${DATE}T22:30:00`)
+    await (await dayOf(DATE, 23)).revise([])
+    expect(await ever()).toEqual([`missing_there ${counter.first.paymentId} held -`])
+    await sql`UPDATE payment SET clearing_date = '0302' WHERE id = ${counter.first.paymentId}`.execute(
+      desk.db,
+    )
+    expect(await (await dayOf(next, 23)).revise([lineOf(counter)])).toMatchObject({ matched: 1 })
+    expect(await ever()).toEqual([`missing_there ${counter.first.paymentId} resolved found`])
+  })
+
   test('the clearing date of another year is another day', async () => {
     await paidAt('2026-12-31T12:00:00', '1231')
     await (await dayOf('2027-12-31', 23)).revise([])
