@@ -64,8 +64,8 @@ export async function loadBill(databaseUrl: string, bill: BillToLoad): Promise<L
 }
 
 /**
- * Pieces of text that are made while the server takes one. A stream of objects makes sixteen, which are some thirty
- * megabytes with all the lines that they are made of.
+ * Pieces of text that are made while the server takes one. A stream of objects makes sixteen, with all the lines that
+ * they are made of.
  */
 const PIECES_AHEAD = 2
 

@@ -16,8 +16,11 @@ import { fundForm } from './wire-fund.ts'
 /** The first bytes of gzip (RFC 1952), which no text in UTF-8 has. */
 const GZIP_MAGIC = [0x1f, 0x8b] as const
 const RAW_PIECE_BYTES = 256 * 1024
-/** Some thousand lines: large enough that the work for each piece is nothing, small enough for memory. */
-const PIECE_BYTES = 512 * 1024
+/**
+ * Some hundred lines: large enough that the work for each piece is nothing, and small enough that most of what is made
+ * of it is gone when the collector of garbage looks; what is not grows old.
+ */
+const PIECE_BYTES = 128 * 1024
 
 type Pieces = AsyncIterable<Uint8Array>
 
