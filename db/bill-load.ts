@@ -5,6 +5,7 @@ import { from as copyFrom } from 'pg-copy-streams'
 import { newBillId } from '#domain/id'
 import type { BillId, MerchantId, VendorMerchantId } from '#domain/id'
 import { around, hit } from '#failpoint'
+import { sampleLines, summariseBlocks } from './bill-block.ts'
 import { COPY, rowsOf } from './bill-copy.ts'
 import type { LoadedLine } from './bill-copy.ts'
 import { keepFile } from './bill-file.ts'
@@ -35,32 +36,39 @@ export interface LoadedBill {
  * COPY has a connection of its own, because it streams. The same bytes again are the bill that is there;
  * other bytes for the same day are its next revision.
  */
-export async function loadBill(databaseUrl: string, bill: BillToLoad): Promise<LoadedBill> {
-  const loaded = await withClient(databaseUrl, async (client) => {
-    // One bill of a day at a time: revisions count up without gaps.
-    await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
-      `bill ${bill.vendorMerchantId} ${bill.kind} ${bill.businessDate}`,
-    ])
-    hit('bill.keep:before')
-    const digest = bill.raw === undefined ? null : await keepFile(client, bill.raw)
-    hit('bill.keep:after')
-    const last = await findLast(client, bill)
-    if (last !== undefined && last.digest === digest) {
-      return { id: last.id, lines: last.lines, isRepeat: true }
-    }
-    const id = newBillId()
-    const totals = new Totals()
-    const copy = client.query(copyFrom(COPY))
-    hit('bill.copy:before')
-    await pipeline(Readable.from(rowsOf(bill, id, totals), { highWaterMark: PIECES_AHEAD }), copy)
-    hit('bill.copy:after')
-    hit('bill.insert:before')
-    await insertBill(client, { bill, id, digest, revision: (last?.revision ?? 0) + 1, totals })
-    hit('bill.insert:after')
-    return { id, lines: totals.lines, isRepeat: false }
+export const loadBill = (databaseUrl: string, bill: BillToLoad): Promise<LoadedBill> =>
+  withClient(databaseUrl, async (client) => {
+    await summariseBlocks(client)
+    const loaded = await inTransaction(client, () => load(client, bill))
+    if (!loaded.isRepeat && loaded.lines >= SAMPLED_LINES_MIN) await sampleLines(client)
+    return loaded
   })
-  if (!loaded.isRepeat && loaded.lines >= ANALYSED_LINES_MIN) await analyse(databaseUrl)
-  return loaded
+
+/** From here on a guess of how many lines a bill has is too far off for a plan of how to match it. */
+const SAMPLED_LINES_MIN = 10_000
+
+async function load(client: pg.Client, bill: BillToLoad): Promise<LoadedBill> {
+  // One bill of a day at a time: revisions count up without gaps.
+  await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
+    `bill ${bill.vendorMerchantId} ${bill.kind} ${bill.businessDate}`,
+  ])
+  hit('bill.keep:before')
+  const digest = bill.raw === undefined ? null : await keepFile(client, bill.raw)
+  hit('bill.keep:after')
+  const last = await findLast(client, bill)
+  if (last !== undefined && last.digest === digest) {
+    return { id: last.id, lines: last.lines, isRepeat: true }
+  }
+  const id = newBillId()
+  const totals = new Totals()
+  const copy = client.query(copyFrom(COPY))
+  hit('bill.copy:before')
+  await pipeline(Readable.from(rowsOf(bill, id, totals), { highWaterMark: PIECES_AHEAD }), copy)
+  hit('bill.copy:after')
+  hit('bill.insert:before')
+  await insertBill(client, { bill, id, digest, revision: (last?.revision ?? 0) + 1, totals })
+  hit('bill.insert:after')
+  return { id, lines: totals.lines, isRepeat: false }
 }
 
 /**
@@ -69,29 +77,9 @@ export async function loadBill(databaseUrl: string, bill: BillToLoad): Promise<L
  */
 const PIECES_AHEAD = 2
 
-/** From here on a guess of how many lines a bill has is too far off for a plan of how to match it. */
-const ANALYSED_LINES_MIN = 10_000
-
-/** What matching chooses its lines by; the other columns would take most of the time. */
-const MATCHED_COLUMNS =
-  'merchant_id, bill_id, business_date, kind, payment_number, channel_payment_id'
-
-/**
- * Counts what lies in the table of lines, before it is matched; autovacuum would do it a minute later. After the
- * commit, because it holds a lock until its own end.
- */
-const analyse = (databaseUrl: string): Promise<unknown> =>
-  withClient(databaseUrl, async (client) => {
-    await client.query(`SET LOCAL default_statistics_target = ${SAMPLE_TARGET}`)
-    await client.query(`ANALYZE bill_line (${MATCHED_COLUMNS})`)
-  })
-
-/** Looks at some thousand lines; PostgreSQL's own target of 100 reads nearly all blocks of a million. */
-const SAMPLE_TARGET = 10
-
 /** Keeps a file that is no sound bill, for whoever looks into it. */
 export const keepBroken = (databaseUrl: string, raw: RawBill): Promise<string> =>
-  withClient(databaseUrl, (client) => keepFile(client, raw))
+  withClient(databaseUrl, (client) => inTransaction(client, () => keepFile(client, raw)))
 
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, options: '-c search_path=pingzhang' })
@@ -99,16 +87,20 @@ async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T
   client.on('error', () => undefined)
   await client.connect()
   try {
-    hit('bill.begin:before')
-    await client.query('BEGIN')
-    hit('bill.begin:after')
-    const result = await work(client)
-    await around('bill.commit', () => client.query('COMMIT'))
-    return result
+    return await work(client)
   } finally {
     // Without a COMMIT this is the rollback.
     await client.end()
   }
+}
+
+async function inTransaction<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
+  hit('bill.begin:before')
+  await client.query('BEGIN')
+  hit('bill.begin:after')
+  const result = await work()
+  await around('bill.commit', () => client.query('COMMIT'))
+  return result
 }
 
 interface Last {
