@@ -1,14 +1,8 @@
 import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
 import type { MerchantId } from '#domain/id'
 import { around } from '#failpoint'
 import type { Db } from './database.ts'
-
-/** What a key says about a request: run it, answer as before, or refuse. */
-export type KeyOutcome =
-  | { readonly kind: 'run' }
-  | { readonly kind: 'replay'; readonly status: number; readonly body: string }
-  | { readonly kind: 'running' }
-  | { readonly kind: 'other_request' }
 
 export interface KeyedRequest {
   readonly merchantId: MerchantId
@@ -17,21 +11,31 @@ export interface KeyedRequest {
   readonly requestHash: string
 }
 
-/** Takes the key for this request, or says what an earlier one with it has come to. */
-export async function takeKey(db: Db, request: KeyedRequest): Promise<KeyOutcome> {
-  const inserted = await around('request.take', () =>
-    db
-      .insertInto('idempotency_key')
-      .values({
-        merchant_id: request.merchantId,
-        key: request.key,
-        request_hash: request.requestHash,
-      })
-      .onConflict((conflict) => conflict.doNothing())
-      .returning('key')
-      .executeTakeFirst(),
-  )
-  if (inserted !== undefined) return { kind: 'run' }
+/** Takes the key for this request. False: it is there already. */
+export async function takeKey(db: Db, request: KeyedRequest): Promise<boolean> {
+  const { rows } = await around('request.take', () => insertKey(request).execute(db))
+  return rows.length > 0
+}
+
+/** As a part of another statement, where one commit less counts: a row when the key is taken, or not asked for. */
+export const insertKey = (request: KeyedRequest | undefined): RawBuilder<unknown> =>
+  request === undefined
+    ? sql`SELECT 1`
+    : sql`
+      INSERT INTO idempotency_key (merchant_id, key, request_hash)
+      VALUES (${request.merchantId}, ${request.key}, ${request.requestHash})
+      ON CONFLICT DO NOTHING
+      RETURNING key`
+
+/** What a key that is there says about a request: answer as before, run it after all, or refuse. */
+export type KeyOutcome =
+  | { readonly kind: 'run' }
+  | { readonly kind: 'replay'; readonly status: number; readonly body: string }
+  | { readonly kind: 'running' }
+  | { readonly kind: 'other_request' }
+
+/** Says what an earlier request with this key has come to. */
+export async function readKey(db: Db, request: KeyedRequest): Promise<KeyOutcome> {
   const row = await db
     .selectFrom('idempotency_key')
     .selectAll()

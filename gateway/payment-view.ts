@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { OrderRow, PaymentRow } from '#db/payment'
+import type { PaymentRow, ShownOrder } from '#db/payment'
 import { METHODS, WALLETS } from '#domain/method'
 import { jsonMinor } from '#domain/money'
 import type { GatewayDeps } from './deps.ts'
@@ -52,7 +52,7 @@ export const paymentSchema = z.object({
 export function viewPayment(
   deps: Pick<GatewayDeps, 'publicUrl' | 'clock'>,
   payment: PaymentRow,
-  order: Pick<OrderRow, 'order_number' | 'state' | 'user_id'>,
+  order: ShownOrder,
 ): z.input<typeof paymentSchema> {
   return {
     id: payment.id,
@@ -78,6 +78,13 @@ export function viewPayment(
     paid_at: payment.paid_at?.toISOString() ?? null,
   }
 }
+
+/** The same as the text of an answer. */
+export const showPayment = (
+  deps: Pick<GatewayDeps, 'publicUrl' | 'clock'>,
+  payment: PaymentRow,
+  order: ShownOrder,
+): string => JSON.stringify(viewPayment(deps, payment, order))
 
 function viewAction(
   { publicUrl }: Pick<GatewayDeps, 'publicUrl'>,

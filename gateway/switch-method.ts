@@ -25,7 +25,7 @@ export async function switchMethod(
     throw new Problem(409, 'method_not_changed', 'this payment cannot change its method')
   }
   const remainingMs = payment.expires_at.getTime() - deps.clock.now().getTime()
-  const created = await createPayment(deps, payment.merchant_id, {
+  const { id } = await createPayment(deps, payment.merchant_id, {
     order_number: found.order.order_number,
     user_id: found.order.user_id,
     amount: jsonMinor(payment.amount),
@@ -39,5 +39,5 @@ export async function switchMethod(
     ...(payment.payer_open_id === null ? {} : { payer_open_id: payment.payer_open_id }),
     ...(payment.return_url === null ? {} : { return_url: payment.return_url }),
   })
-  return created.payment.id
+  return id
 }

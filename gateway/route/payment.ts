@@ -1,20 +1,20 @@
 import { Hono } from 'hono'
 import { closeAttempt } from '#db/close-payment'
 import { referenceOf } from '#db/payment'
-import type { KeptPayment, PaymentRow } from '#db/payment'
+import type { PaymentRow } from '#db/payment'
 import { askForQuery } from '#db/payment-query'
 import type { Exchange } from '#channel/http'
 import { commit } from '#db/commit'
 import { around } from '#failpoint'
-import { createPayment, logExchanges } from '../create-payment.ts'
+import { createOnce } from '../create-payment.ts'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
 import { readKeyed, runOnce } from '../idempotent.ts'
 import { loadMerchant } from '../middleware/key.ts'
-import { json, parseBody } from '../json.ts'
+import { json } from '../json.ts'
 import { loadPayment } from '../load-payment.ts'
-import { paymentBody } from '../payment-body.ts'
-import { viewPayment } from '../payment-view.ts'
+import { showPayment, viewPayment } from '../payment-view.ts'
 import { Problem } from '../problem.ts'
+import { logExchanges } from '../submit-attempt.ts'
 
 /** `/v1/payments`: create, read, close, query. */
 export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
@@ -22,15 +22,7 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   route.post('/v1/payments', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw, 'payment:write')
     const request = await readKeyed(context, merchantId)
-    return runOnce(deps.db, request, async () => {
-      const created = await createPayment(deps, merchantId, parseBody(paymentBody, request.body))
-      const { payment, order } = created
-      const found =
-        order === undefined ? await loadPayment(deps, merchantId, payment.id) : { payment, order }
-      // Without a credential the vendor's answer is unknown: accepted, not done.
-      const status = created.payment.next_action === null ? 202 : created.isNew ? 201 : 200
-      return { status, body: show(deps, found) }
-    })
+    return createOnce(deps, merchantId, request)
   })
   route.get('/v1/payments/:id', async (context) => {
     const merchantId = await loadMerchant(deps.db, context.req.raw, 'payment:read')
@@ -43,10 +35,8 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
     const request = await readKeyed(context, merchantId)
     return runOnce(deps.db, request, async () => {
       await closePayment(deps, found.payment)
-      return {
-        status: 200,
-        body: show(deps, await loadPayment(deps, merchantId, found.payment.id)),
-      }
+      const { payment, order } = await loadPayment(deps, merchantId, found.payment.id)
+      return { status: 200, body: showPayment(deps, payment, order) }
     })
   })
   route.post('/v1/payments/:id/query', async (context) => {
@@ -60,9 +50,6 @@ export function paymentRoute(deps: GatewayDeps): Hono<GatewayEnv> {
   })
   return route
 }
-
-const show = (deps: GatewayDeps, { payment, order }: KeptPayment): string =>
-  JSON.stringify(viewPayment(deps, payment, order))
 
 /** The query confirms it: the money is known before the vendor's callback comes. */
 const queueQuery = (deps: GatewayDeps, payment: PaymentRow): Promise<void> =>

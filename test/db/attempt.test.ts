@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { sql } from 'kysely'
 import { closeAttempt, wantOrderClosed } from '#db/close-payment'
-import { findPayment, startAttempt } from '#db/payment'
+import { findPayment } from '#db/payment'
+import { startAttempt, startFirst } from '#db/start-attempt'
+import type { NewAttempt } from '#db/start-attempt'
+import { takeKey } from '#db/idempotency'
+import type { KeyedRequest } from '#db/idempotency'
 import { assert } from '#domain/assert'
-import { newPaymentId } from '#domain/id'
+import { newChannelAccountId, newPaymentId } from '#domain/id'
 import { addMs } from '#domain/time'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
@@ -34,9 +39,15 @@ const want = ({ orderId }: Counter) =>
   wantOrderClosed(desk.db, desk.deps.jobs, desk.merchantId, orderId)
 
 /** The customer comes again and wants to pay in the same way. */
-async function payAgain({ first, orderId, userId }: Counter) {
+const payAgain = async (counter: Counter) => startAttempt(desk.db, await attemptOf(counter))
+
+async function attemptOf({
+  first,
+  orderId,
+  userId,
+}: Pick<Counter, 'first' | 'userId'> & { readonly orderId: string }): Promise<NewAttempt> {
   const now = new Date()
-  return startAttempt(desk.db, {
+  return {
     merchantId: desk.merchantId,
     paymentId: newPaymentId(),
     orderNumber: orderId,
@@ -55,8 +66,64 @@ async function payAgain({ first, orderId, userId }: Counter) {
     expiresAt: addMs(now, TIMEOUT_MS),
     now,
     firstQueryAt: now,
-  })
+  }
 }
+
+describe('the first statement of a request', () => {
+  const newKey = (): KeyedRequest => ({
+    merchantId: desk.merchantId,
+    key: crypto.randomUUID(),
+    requestHash: 'a'.repeat(64),
+  })
+
+  /** How many rows there are of the key, the order and its payments. */
+  async function rowsOf({ key }: KeyedRequest, orderNumber: string) {
+    const { rows } = await sql<{ keys: number; orders: number; payments: number }>`
+      SELECT (SELECT count(*)::int FROM idempotency_key WHERE key = ${key}) AS keys,
+        (SELECT count(*)::int FROM customer_order WHERE order_number = ${orderNumber}) AS orders,
+        (SELECT count(*)::int FROM payment p JOIN customer_order o ON o.id = p.order_id
+         WHERE o.order_number = ${orderNumber}) AS payments`.execute(desk.db)
+    return rows[0]
+  }
+
+  /** An attempt for an order that nobody has named. */
+  const attemptOfNew = async (orderNumber: string) =>
+    attemptOf({ ...(await desk.order(2000)), orderId: orderNumber })
+
+  test('takes the key, and makes order and payment', async () => {
+    const [key, orderNumber] = [newKey(), crypto.randomUUID()]
+    const first = await startFirst(desk.db, await attemptOfNew(orderNumber), key)
+    assert(first?.kind === 'started', 'it was started')
+    const found = await findPayment(desk.db, desk.merchantId, first.payment.id)
+    expect(found?.payment).toEqual(first.payment)
+    expect(found?.order).toMatchObject(first.order)
+    expect(await rowsOf(key, orderNumber)).toEqual({ keys: 1, orders: 1, payments: 1 })
+  })
+
+  test('starts nothing when the key is there', async () => {
+    const [key, orderNumber] = [newKey(), crypto.randomUUID()]
+    expect(await takeKey(desk.db, key)).toBe(true)
+    expect(await startFirst(desk.db, await attemptOfNew(orderNumber), key)).toBeUndefined()
+    expect(await rowsOf(key, orderNumber)).toEqual({ keys: 1, orders: 0, payments: 0 })
+  })
+
+  test('takes the key alone when the order is there', async () => {
+    const [key, counter] = [newKey(), await desk.order(2000)]
+    const first = await startFirst(desk.db, await attemptOf(counter), key)
+    expect(first).toEqual({ kind: 'order_is_there' })
+    expect(await rowsOf(key, counter.orderId)).toEqual({ keys: 1, orders: 1, payments: 1 })
+  })
+
+  test('leaves nothing when a part of it cannot be written', async () => {
+    const [key, orderNumber] = [newKey(), crypto.randomUUID()]
+    const attempt = {
+      ...(await attemptOfNew(orderNumber)),
+      channelAccountId: newChannelAccountId(),
+    }
+    await expect(startFirst(desk.db, attempt, key)).rejects.toMatchObject({ code: '23503' })
+    expect(await rowsOf(key, orderNumber)).toEqual({ keys: 0, orders: 0, payments: 0 })
+  })
+})
 
 test('an attempt that has expired is not given again: the customer gets another one', async () => {
   const counter = await desk.order(2000)

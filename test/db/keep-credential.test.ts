@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { findPayment, keepCredential } from '#db/payment'
+import { closeAttempt } from '#db/close-payment'
+import { keepCredential } from '#db/credential'
+import type { Draft } from '#db/credential'
+import { takeKey } from '#db/idempotency'
+import { findPayment } from '#db/payment'
 import { assert } from '#domain/assert'
 import type { LogEntry } from '#db/transaction-log'
 import type { PaymentId } from '#domain/id'
@@ -34,7 +38,7 @@ async function load(id: PaymentId) {
 }
 
 /** Keeps a credential with the exchange that brought it. */
-async function keep(paymentId: PaymentId, channelPaymentId: string) {
+async function keep(paymentId: PaymentId, channelPaymentId: string, draft?: Draft) {
   const entry: LogEntry = {
     merchantId: desk.merchantId,
     channel: 'wechat_pay',
@@ -44,7 +48,8 @@ async function keep(paymentId: PaymentId, channelPaymentId: string) {
   }
   const nextAction = { type: 'qr_code', content: 'weixin://wxpay/bizpayurl?pr=kept' } as const
   const said = { entries: [entry], at: new Date() }
-  return keepCredential(desk.db, await load(paymentId), { nextAction, channelPaymentId }, said)
+  const credential = { nextAction, channelPaymentId }
+  return keepCredential(desk.db, await load(paymentId), credential, said, draft)
 }
 
 async function logged(id: PaymentId): Promise<number> {
@@ -62,14 +67,67 @@ test('the credential, what was said for it, and the order are there after one st
   expect(await logged(first.paymentId)).toBe(1)
 })
 
-test('what cannot be kept is not half kept: neither the credential nor what was said', async () => {
+/** A request that has taken its key, and the answer that is expected for it. */
+async function draft(channelPaymentId: string): Promise<Draft> {
+  const { merchantId } = desk
+  const key = { merchantId, key: crypto.randomUUID(), requestHash: 'a'.repeat(64) }
+  expect(await takeKey(desk.db, key)).toBe(true)
+  return { key, status: 201, body: `{"number":"${channelPaymentId}"}`, channelPaymentId }
+}
+
+const answered = ({ key }: Draft) =>
+  desk.db
+    .selectFrom('idempotency_key')
+    .select(['status', 'body'])
+    .where('key', '=', key.key)
+    .executeTakeFirstOrThrow()
+
+test('the answer that came true is kept with it, for this key alone', async () => {
+  const { first } = await desk.order()
+  const [mine, other] = [await draft('4200-answer'), await draft('4200-other')]
+  expect((await keep(first.paymentId, '4200-answer', mine)).isAnswered).toBe(true)
+  expect(await answered(mine)).toEqual({ status: 201n, body: mine.body })
+  expect(await answered(other)).toEqual({ status: null, body: null })
+})
+
+test.each([
+  'the payment is paid',
+  'the payment is closed',
+  'the order is closed',
+  'the vendor has another number',
+])('an answer that did not come true is not kept: %s', async (what) => {
+  const { first, orderId } = await desk.order()
+  if (what === 'the payment is paid') await desk.pay(first)
+  if (what === 'the payment is closed') {
+    await closeAttempt(desk.db, await load(first.paymentId), 'test', new Date())
+  }
+  if (what === 'the order is closed') {
+    const closing = desk.db.updateTable('customer_order').set({ state: 'closed' })
+    await closing.where('id', '=', orderId).execute()
+  }
+  if (what === 'the vendor has another number') {
+    const naming = desk.db.updateTable('payment').set({ channel_payment_id: `n-${orderId}` })
+    await naming.where('id', '=', first.paymentId).execute()
+  }
+  const mine = await draft(`4200-${orderId}`)
+  const kept = await keep(first.paymentId, `4200-${orderId}`, mine)
+  expect(kept.isAnswered).toBe(false)
+  expect(kept.payment).toEqual(await load(first.paymentId))
+  expect(kept.payment.next_action).not.toBeNull()
+  expect(await answered(mine)).toEqual({ status: null, body: null })
+})
+
+test('what cannot be kept is not half kept; what was said is there all the same', async () => {
   const [one, other] = [await desk.order(), await desk.order()]
   await keep(one.first.paymentId, '4200-taken')
   const before = await load(other.first.paymentId)
   // The vendor's number of another payment of the same account.
-  await expect(keep(other.first.paymentId, '4200-taken')).rejects.toMatchObject({ code: '23505' })
+  const mine = await draft('4200-taken')
+  const keeping = keep(other.first.paymentId, '4200-taken', mine)
+  await expect(keeping).rejects.toMatchObject({ code: '23505' })
   expect(await load(other.first.paymentId)).toEqual(before)
-  expect(await logged(other.first.paymentId)).toBe(0)
+  expect(await answered(mine)).toEqual({ status: null, body: null })
+  expect(await logged(other.first.paymentId)).toBe(1)
 })
 
 test('CB-05 a payment that becomes paid in that very moment stays paid; its order is older than it', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
+import { setAccountFlags } from '#db/account'
 import { sendForgery } from '../emulator/wechat-pay/by-number.ts'
 import { startPlatform } from '../support/platform.ts'
 import type { Platform } from '../support/platform.ts'
@@ -49,6 +50,53 @@ describe('Idempotency-Key', () => {
     await shop.post(shop.bodyOf({}), key)
     const answer = await shop.post(shop.bodyOf({ amount: 5 }), key)
     expect(await problem(answer)).toEqual({ status: 422, code: 'idempotency_key_reused' })
+  })
+
+  test('the same key with a body that is none is 422 for the key', async () => {
+    const key = crypto.randomUUID()
+    await shop.post(shop.bodyOf({}), key)
+    const answer = await shop.post({ ...shop.bodyOf({}), amount: 1.5 }, key)
+    expect(await problem(answer)).toEqual({ status: 422, code: 'idempotency_key_reused' })
+  })
+
+  test('a repeat gets its first answer also when the account takes no payments any more', async () => {
+    const [body, key] = [shop.bodyOf({}), crypto.randomUUID()]
+    const first = await shop.post(body, key)
+    const switchTo = (accepting: boolean) =>
+      setAccountFlags(platform.db, platform.merchantId, platform.accountId, {
+        accepting,
+        retired: false,
+      })
+    await switchTo(false)
+    const second = await shop.post(body, key)
+    await switchTo(true)
+    expect([second.status, second.headers.get('idempotent-replayed')]).toEqual([201, 'true'])
+    expect(await second.text()).toBe(await first.text())
+  })
+
+  test('two commits: the key with order and payment, then credential, log and answer', async () => {
+    const key = crypto.randomUUID()
+    const answer: unknown = await (await shop.post(shop.bodyOf({}), key)).json()
+    const { id } = Object(answer)
+    expect(
+      await (
+        await fetch(`${platform.gateway.url}/v1/payments/${id}`, { headers: shop.headers })
+      ).json(),
+    ).toEqual(answer)
+    // The transaction that wrote each row last, and for each move of the payment the one that made it.
+    const { rows } = await sql<{ what: string; xmin: string }>`
+      SELECT 'order' AS what, o.xmin::text FROM customer_order o JOIN payment p ON p.order_id = o.id WHERE p.id = ${id}
+      UNION ALL SELECT to_state, xmin::text FROM state_change WHERE subject_id = ${id}
+      UNION ALL SELECT 'log', xmin::text FROM transaction_log WHERE payment_id = ${id}
+      UNION ALL SELECT 'answer', xmin::text FROM idempotency_key WHERE key = ${key}`.execute(
+      platform.db,
+    )
+    const byCommit = Object.groupBy(rows, ({ xmin }) => xmin)
+    const groups = Object.values(byCommit).map((group) => group?.map(({ what }) => what).toSorted())
+    expect(groups.toSorted()).toEqual([
+      ['answer', 'log', 'pending'],
+      ['created', 'order'],
+    ])
   })
 
   test('a refused request keeps nothing: the corrected one may use the key', async () => {
