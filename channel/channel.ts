@@ -105,7 +105,12 @@ export type PrepareOutcome =
   | { readonly kind: 'prepared'; readonly prepared: PreparedPayment }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
 
-/** `unknown` is not a failure: the vendor may have created it. Query, or repeat the same bytes. */
+/**
+ * `unknown` is not a failure: the vendor may have created it. Query, or repeat the same bytes.
+ *
+ * `used`: an earlier call with this number has arrived, nobody has paid it, and the vendor gives its credential to nobody
+ * any more. Only another number helps the customer, and this one must be asked about until its deadline.
+ */
 export type CreateOutcome =
   | {
       readonly kind: 'created'
@@ -113,6 +118,7 @@ export type CreateOutcome =
       readonly channelPaymentId?: string
     }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  | { readonly kind: 'used'; readonly code: string }
   | { readonly kind: 'unknown'; readonly cause: string }
 
 /**

@@ -90,6 +90,7 @@ async function keepTogether(
       UPDATE payment p SET
         next_action = ${JSON.stringify(credential.nextAction)},
         credential_at = ${at},
+        sending_until = NULL,
         state = CASE p.state WHEN 'created' THEN 'pending' ELSE p.state END,
         channel_payment_id = coalesce(p.channel_payment_id, ${credential.channelPaymentId ?? null})
       FROM customer_order o

@@ -13,6 +13,7 @@ import { runLast } from './migration/0008-run-last.ts'
 import { grantVoid } from './migration/0009-grant-void.ts'
 import { merchantApi } from './migration/0011-merchant-api.ts'
 import { billBlock } from './migration/0012-bill-block.ts'
+import { paymentSending } from './migration/0013-payment-sending.ts'
 import { makePartitions } from './partition.ts'
 import { createQueues } from './queue.ts'
 
@@ -29,6 +30,7 @@ const migrations = {
   '0009-grant-void': grantVoid,
   '0011-merchant-api': merchantApi,
   '0012-bill-block': billBlock,
+  '0013-payment-sending': paymentSending,
 }
 
 /** Brings a database to this version: our tables, then pg-boss's schema and queues. Safe to repeat. */

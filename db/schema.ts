@@ -133,6 +133,8 @@ export interface Schema extends EventSchema, BillSchema, OperationSchema {
     refundable: Generated<boolean>
     query_asked_at: Date | null
     received_amount: bigint | null
+    /** While it is in the future, a call that creates this payment at its vendor may be under way. */
+    sending_until: Generated<Date | null>
   }
   notification: {
     merchant_id: MerchantId

@@ -103,8 +103,17 @@ export async function startFirst(
   return { kind: 'started', payment: row, order }
 }
 
-/** Under the order's lock: what it allows depends on the attempts that it has. */
-export function startAnother(db: Db, attempt: NewAttempt): Promise<AttemptOutcome> {
+/**
+ * Under the order's lock: what it allows depends on the attempts that it has.
+ *
+ * `replaced` has a number that is used up and brings no credential. It is not given again, nor what it has replaced, unless
+ * it has got one meanwhile; it stays as it is, and is asked about until it ends by proof.
+ */
+export function startAnother(
+  db: Db,
+  attempt: NewAttempt,
+  replaced?: PaymentRow,
+): Promise<AttemptOutcome> {
   return commit(db, 'payment.start-another', async (trx) => {
     const order = await lockOrder(trx, attempt)
     if (order.amount !== attempt.amount.minor || order.currency !== attempt.amount.currency) {
@@ -118,13 +127,10 @@ export function startAnother(db: Db, attempt: NewAttempt): Promise<AttemptOutcom
       .where('order_id', '=', order.id)
       .execute()
     if (others.some((row) => row.money_in_doubt)) return { kind: 'money_in_doubt' }
-    const live = others.find(
-      (row) =>
-        isLive(row, attempt.now) &&
-        row.channel_account_id === attempt.channelAccountId &&
-        row.method === attempt.method &&
-        row.vendor_product === (attempt.vendorProduct ?? null),
-    )
+    const live = others
+      .filter((row) => isLive(row, attempt.now) && isAlike(row, attempt))
+      .filter((row) => replaced === undefined || isAfter(row, replaced))
+      .toSorted(byUse)[0]
     if (live !== undefined) return { kind: 'live', payment: live }
     return { kind: 'started', payment: await insertAttempt(trx, attempt, order.id), order }
   })
@@ -133,6 +139,22 @@ export function startAnother(db: Db, attempt: NewAttempt): Promise<AttemptOutcom
 /** One that has expired is closed by proof later; the customer does not wait for that. */
 const isLive = ({ state, expires_at: until }: PaymentRow, now: Date): boolean =>
   (state === 'created' || state === 'pending') && now < until
+
+const isAlike = (row: PaymentRow, attempt: NewAttempt): boolean =>
+  row.channel_account_id === attempt.channelAccountId &&
+  row.method === attempt.method &&
+  row.vendor_product === (attempt.vendorProduct ?? null)
+
+/** A younger one, or the same with a credential that is newer. */
+const isAfter = (row: PaymentRow, replaced: PaymentRow): boolean =>
+  row.id === replaced.id
+    ? row.credential_at?.getTime() !== replaced.credential_at?.getTime()
+    : row.id > replaced.id
+
+/** What the customer can pay with stands first, then the youngest: an older one may have been replaced. */
+const byUse = (one: PaymentRow, other: PaymentRow): number =>
+  Number(other.credential_at !== null) - Number(one.credential_at !== null) ||
+  (one.id < other.id ? 1 : -1)
 
 const lockOrder = (trx: Trx, attempt: NewAttempt): Promise<OrderRow> =>
   trx

@@ -123,6 +123,8 @@ export const EFFECTS = {
   'refund.delay': inSilence,
   'points.delay': { process: 'worker', reachedBy: 'failure' },
 
+  'payment.claim': elsewhereInGateway,
+  'payment.unknown': elsewhereInGateway,
   'payment.refuse': elsewhereInGateway,
   'payment.close': elsewhereInBoth,
   'order.close-wanted': elsewhereInGateway,

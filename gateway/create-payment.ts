@@ -2,6 +2,7 @@ import { startAnother, startAttempt, startFirst } from '#db/start-attempt'
 import type { AttemptOutcome } from '#db/start-attempt'
 import type { KeyedRequest } from '#db/idempotency'
 import type { PaymentRow } from '#db/payment'
+import { claimSending } from '#db/sending'
 import { unreachable } from '#domain/assert'
 import type { MerchantId } from '#domain/id'
 import type { LiveAccount } from './account-cache.ts'
@@ -86,15 +87,20 @@ async function planOrProblem(
 /** What the order allows is done: a new attempt is sent, a live one is given again. */
 async function proceed(
   deps: GatewayDeps,
-  { live }: Plan,
+  plan: Plan,
   outcome: AttemptOutcome,
   key?: KeyedRequest,
 ): Promise<Created> {
   switch (outcome.kind) {
     case 'started':
-      return { ...(await submitAttempt(deps, live, outcome, key)), isNew: true }
-    case 'live':
-      return { ...(await renew(deps, live, outcome.payment)), isNew: false }
+      return { ...(await submitAttempt(deps, plan.live, outcome, key)), isNew: true }
+    case 'live': {
+      const renewed = await renew(deps, plan.live, outcome.payment)
+      if (renewed.isUsedUp === undefined) return { ...renewed, isNew: false }
+      // The customer gets another number. The old one may still be paid, so it stays and is asked about.
+      const another = await startAnother(deps.db, plan.attempt, renewed.payment)
+      return proceed(deps, plan, another, key)
+    }
     case 'order_amount_differs':
       throw new Problem(409, 'order_amount_differs', 'this order number has another amount')
     case 'order_not_payable':
@@ -120,7 +126,9 @@ async function renew(
   const at = payment.credential_at
   const ageMs = at === null ? Infinity : deps.clock.now().getTime() - at.getTime()
   const isFresh = at !== null && ageMs < seconds * MS_PER_SECOND
-  return isFresh ? { payment } : submitAttempt(deps, live, { kind: 'live', payment })
+  if (isFresh) return { payment }
+  const isAlone = await claimSending(deps.db, payment)
+  return submitAttempt(deps, live, { kind: 'live', payment, isAlone })
 }
 
 async function answerOf(deps: GatewayDeps, created: Created): Promise<RunAnswer> {

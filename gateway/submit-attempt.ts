@@ -5,7 +5,8 @@ import type { Credential, Draft, Said } from '#db/credential'
 import type { KeyedRequest } from '#db/idempotency'
 import { refuseAttempt } from '#db/payment'
 import type { PaymentRow, ShownOrder } from '#db/payment'
-import type { AttemptOutcome, Started } from '#db/start-attempt'
+import { endSending } from '#db/sending'
+import type { Started } from '#db/start-attempt'
 import { appendLog } from '#db/transaction-log'
 import type { LogEntry } from '#db/transaction-log'
 import { unreachable } from '#domain/assert'
@@ -25,10 +26,20 @@ export interface Submitted {
   readonly order?: ShownOrder
   /** Where it is kept already. */
   readonly answer?: KeptAnswer
+  /** The number brings no credential any more, and no other call is under way that could. */
+  readonly isUsedUp?: true
+}
+
+/** An attempt that is sent again. */
+export interface SentAgain {
+  readonly kind: 'live'
+  readonly payment: PaymentRow
+  /** No other call for it is under way. */
+  readonly isAlone: boolean
 }
 
 /** An attempt that is sent: the first time, or again. */
-type Sent = Extract<AttemptOutcome, { readonly payment: PaymentRow }>
+type Sent = Started | SentAgain
 
 /** A refusal of a repeat is no proof for the call before it, which may have arrived: the vendor is asked. */
 const believed = ({ kind }: Sent, outcome: CreateOutcome): CreateOutcome =>
@@ -59,21 +70,31 @@ export async function submitAttempt(
   if (outcome.kind === 'created') {
     return keep(deps, sent, outcome, { said: { entries, at: deps.clock.now() }, key })
   }
-  await appendLog(deps.db, entries)
   switch (outcome.kind) {
     case 'refused':
+      await appendLog(deps.db, entries)
       await refuseAttempt(deps.db, payment, outcome.code, deps.clock.now())
       throw new Problem(502, 'channel_refused', 'the vendor refused the payment', {
         name: account.channel,
         code: outcome.code,
         message: outcome.message,
       })
+    case 'used':
+      await end(deps, sent, entries)
+      return sent.kind === 'live' && sent.isAlone ? { payment, isUsedUp: true } : { payment }
     case 'unknown':
+      await end(deps, sent, entries)
       return { payment }
     default:
       return unreachable(outcome)
   }
 }
+
+/** Only who is alone says that nobody is under way. */
+const end = (deps: GatewayDeps, sent: Sent, entries: readonly LogEntry[]): Promise<void> =>
+  sent.kind === 'live' && !sent.isAlone
+    ? appendLog(deps.db, entries)
+    : endSending(deps.db, sent.payment, entries)
 
 interface Asked {
   readonly said: Said

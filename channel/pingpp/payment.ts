@@ -6,14 +6,13 @@ import type { CreateOutcome, PreparedPayment, QueryOutcome } from '../channel.ts
 import { isAllowedUrl } from '../host.ts'
 import type { RecordExchange } from '../http.ts'
 import { callVendor } from './call.ts'
-import type { Context, VendorAnswer, VendorError } from './call.ts'
+import type { Context, VendorError } from './call.ts'
+import { PATH, causeOf, searchWindow } from './list.ts'
 import { EXPIRES_IN_SECONDS_MAX, readCredential } from './prepare.ts'
 import type { Credential } from './prepare.ts'
-import { PAGE_ITEMS_MAX, parseCreation, parsePage, parsePayment } from './wire.ts'
+import { parseCreation, parsePayment } from './wire.ts'
 import type { Creation, VendorPayment } from './wire.ts'
 
-/** Ping++ dossier, section 2.6. */
-const PATH = '/v1/charges'
 const NUMBER_USED = 'charge_order_no_used'
 
 /**
@@ -112,7 +111,8 @@ function nextActionOf(context: Context, credential: Credential): NextAction | un
 /**
  * The number is taken: an earlier call of ours arrived after all. Its credential serves the customer now.
  *
- * Ping++ dossier, checklist 28. Never a new number: both could be paid.
+ * Ping++ dossier, checklist 28: never a new number without this. Whether the list and a retrieval show the credential of
+ * what is not paid is not known (section 10), so both are asked.
  */
 async function lookUp(
   context: Context,
@@ -129,7 +129,31 @@ async function lookUp(
   if (search.payment?.facts.vendorState !== 'not_yet') {
     return { kind: 'unknown', cause: `${NUMBER_USED}, and the list does not show it unpaid` }
   }
-  return created(context, creation, search.payment)
+  const listed = created(context, creation, search.payment)
+  return listed.kind === 'created'
+    ? listed
+    : fetchAgain(context, creation, search.payment.id, record)
+}
+
+/** `used` only for our own charge, not paid, that shows no credential at all. */
+async function fetchAgain(
+  context: Context,
+  creation: Creation,
+  id: string,
+  record: RecordExchange,
+): Promise<CreateOutcome> {
+  const target = `${PATH}/${encodeURIComponent(id)}`
+  const answer = await callVendor(context, { kind: 'query', method: 'GET', target }, record)
+  if (answer.kind !== 'done') return { kind: 'unknown', cause: causeOf(answer) }
+  const payment = parsePayment(answer.body)
+  if (payment?.facts.vendorState !== 'not_yet') {
+    return { kind: 'unknown', cause: `${NUMBER_USED}, and it is not shown unpaid` }
+  }
+  const isLost =
+    isOf(context, payment) &&
+    isAnswerTo(creation, payment) &&
+    readCredential(payment).kind === 'none'
+  return isLost ? { kind: 'used', code: NUMBER_USED } : created(context, creation, payment)
 }
 
 /**
@@ -191,8 +215,6 @@ const CLOCK_SKEW_SECONDS = 600
  * the first, and in a later one when the stored bytes were sent again while the payment lived.
  */
 const SEARCH_STEPS_SECONDS = [-CLOCK_SKEW_SECONDS, 60, 600, 7200, EXPIRES_IN_SECONDS_MAX] as const
-/** Of one step. Whoever sells more than 2,000 times in it is told `unknown`, and callbacks still arrive. */
-const PAGES_MAX = 20
 
 /**
  * One number may have been created twice: the one that was paid counts, wherever it stands.
@@ -229,61 +251,3 @@ async function search(
 }
 
 const isPaid = ({ facts }: VendorPayment): boolean => facts.vendorState !== 'not_yet'
-
-interface Window {
-  readonly number: string
-  readonly product: string | undefined
-  /** Seconds since 1970 of the vendor's `created`; the second is not part of it. */
-  readonly from: number
-  readonly until: number
-  /** Ends the search; without such a one the first with the number is the result. */
-  readonly isWanted: (payment: VendorPayment) => boolean
-}
-
-/** The whole window was read as far as needed, or it is unknown what stands in it. */
-type Search =
-  | { readonly kind: 'read'; readonly payment: VendorPayment | undefined }
-  | { readonly kind: 'unknown'; readonly cause: string }
-
-/** Ping++ dossier, sections 5 and 6: there is no filter by our number, so the list is paged through. */
-async function searchWindow(
-  context: Context,
-  window: Window,
-  record: RecordExchange,
-): Promise<Search> {
-  let other: VendorPayment | undefined
-  let after: string | undefined
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    const target = listTarget(context.settings.app, window, after)
-    const answer = await callVendor(context, { kind: 'query', method: 'GET', target }, record)
-    if (answer.kind !== 'done') return { kind: 'unknown', cause: causeOf(answer) }
-    const read = parsePage(answer.body, window.number)
-    if (read === undefined) return { kind: 'unknown', cause: 'the list cannot be read' }
-    const wanted = read.found.find(window.isWanted)
-    if (wanted !== undefined) return { kind: 'read', payment: wanted }
-    other ??= read.found[0]
-    after = read.next
-    if (after === undefined) return { kind: 'read', payment: other }
-  }
-  return { kind: 'unknown', cause: `the list goes on behind ${PAGES_MAX} pages` }
-}
-
-const causeOf = (answer: Exclude<VendorAnswer, { kind: 'done' }>): string =>
-  answer.kind === 'unknown' ? answer.cause : `status ${answer.status} ${answer.error.code}`
-
-/** Ping++ dossier, sections 1 and 6: brackets are percent-encoded, and signed like that. */
-export function listTarget(
-  app: string,
-  { product, from, until }: Pick<Window, 'product' | 'from' | 'until'>,
-  after?: string,
-): string {
-  const pairs = [
-    ['app[id]', app],
-    ...(product === undefined ? [] : [['channel', product]]),
-    ['created[gte]', String(from)],
-    ['created[lt]', String(until)],
-    ['limit', String(PAGE_ITEMS_MAX)],
-    ...(after === undefined ? [] : [['starting_after', after]]),
-  ]
-  return `${PATH}?${pairs.map((pair) => pair.map(encodeURIComponent).join('=')).join('&')}`
-}

@@ -36,7 +36,32 @@ export async function createPayment(
   if (product.isFront)
     return { kind: 'created', nextAction: await formOf(context, product, fields) }
   const call = { kind: 'create', path: product.path, fields } as const
-  return created(context.settings, prepared, await callVendor(context, call, record))
+  const answer = await callVendor(context, call, record)
+  return answer.kind === 'answered' && answer.respCode === NUMBER_USED
+    ? askForUsed(context, fields, record)
+    : created(context.settings, prepared, answer)
+}
+
+/** UnionPay dossier, section 2.6: the number is used, and the query decides. */
+const NUMBER_USED = '12'
+
+/**
+ * An earlier call of ours has arrived after all. No query shows its credential, so that it is lost.
+ *
+ * UnionPay dossier, section 3.1: 34 is an order that nobody has begun to pay. Of one that may be paid nothing is said
+ * here: the worker asks about it.
+ */
+async function askForUsed(
+  context: Context,
+  { orderId = '', txnTime = '' }: Fields,
+  record: RecordExchange,
+): Promise<CreateOutcome> {
+  const fate = await queryTransaction(context, 'query', { orderId, txnTime }, record)
+  if (fate.kind === 'unknown') return fate
+  const state = fate.kind === 'absent' ? 'not_yet' : parseFate(fate.message)?.vendorState
+  return state === 'not_yet' || state === 'failed'
+    ? { kind: 'used', code: NUMBER_USED }
+    : { kind: 'unknown', cause: `respCode ${NUMBER_USED}, and the query does not say unpaid` }
 }
 
 const PREPARED_LIMITS = { bytesMax: 65_536, fieldsMax: 100 } as const

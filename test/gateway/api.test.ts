@@ -91,12 +91,14 @@ describe('Idempotency-Key', () => {
       UNION ALL SELECT 'answer', xmin::text FROM idempotency_key WHERE key = ${key}`.execute(
       platform.db,
     )
-    const byCommit = Object.groupBy(rows, ({ xmin }) => xmin)
-    const groups = Object.values(byCommit).map((group) => group?.map(({ what }) => what).toSorted())
-    expect(groups.toSorted()).toEqual([
-      ['answer', 'log', 'pending'],
-      ['created', 'order'],
-    ])
+    const byCommit = Map.groupBy(rows, ({ xmin }) => xmin)
+    const commits = [...byCommit.values()].map((group) =>
+      group
+        .map(({ what }) => what)
+        .toSorted()
+        .join(),
+    )
+    expect(new Set(commits)).toEqual(new Set(['created,order', 'answer,log,pending']))
   })
 
   test('a refused request keeps nothing: the corrected one may use the key', async () => {

@@ -7,7 +7,7 @@ const sources = readSources()
 
 const LINES_MAX = 300
 const VENDOR_FILES =
-  'index signature wire wire-refund callback payment prepare refund bill call settings key bill-read bill-cell bill-summary wire-bill wire-fund'.split(
+  'index signature wire wire-refund callback payment prepare list refund bill call settings key bill-read bill-cell bill-summary wire-bill wire-fund'.split(
     ' ',
   )
 const FORBIDDEN_NAMES = /(^|\/)(utils?|helpers?|common|manager|service)(\/|\.tsx?$)/

@@ -260,12 +260,36 @@ describe('pingpp checklist 28: a number that is used', () => {
     ['is paid', () => signed(200, listOf([vendorPayment(paid)]))],
     ['is not listed', () => signed(200, listOf([]))],
     ['has another amount', () => signed(200, listOf([vendorPayment({ amount: 1 })]))],
-    ['has no credential', () => signed(200, listOf([vendorPayment({ credential: [] })]))],
     ['cannot be looked up', () => refusal(500)],
   ])('is unknown when it %s, and never leads to another number', async (_name, reply) => {
     const { outcome, vendor } = await create([used, reply])
     expect(outcome.kind).toBe('unknown')
     const sent = vendor.heard.filter(({ method }) => method === 'POST')
     expect(sent).toHaveLength(1)
+  })
+
+  const listed: Reply = () => signed(200, listOf([vendorPayment({ credential: [] })]))
+
+  test('is looked at alone where the list has no credential', async () => {
+    const { outcome, vendor } = await create([used, listed, () => signed(200, vendorPayment())])
+    expect(outcome).toMatchObject({ kind: 'created', channelPaymentId: vendorNumber })
+    expect(vendor.heard.map(({ method }) => method)).toEqual(['POST', 'GET', 'GET'])
+    expect(vendor.heard[2]?.target).toBe(`/v1/charges/${vendorNumber}`)
+  })
+
+  test.each<readonly [string, Reply, string]>([
+    ['shows no credential', () => signed(200, vendorPayment({ credential: [] })), 'used'],
+    ['is paid meanwhile', () => signed(200, vendorPayment({ ...paid, credential: [] })), 'unknown'],
+    [
+      'has another amount',
+      () => signed(200, vendorPayment({ credential: [], amount: 1 })),
+      'unknown',
+    ],
+    ['cannot be fetched', () => refusal(500), 'unknown'],
+    ['is not found', () => refusal(404), 'unknown'],
+  ])('alone, where it %s: the outcome of case %#', async (_name, reply, kind) => {
+    const { outcome, vendor } = await create([used, listed, reply])
+    expect<string>(outcome.kind).toBe(kind)
+    expect(vendor.heard.filter(({ method }) => method === 'POST')).toHaveLength(1)
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import { importSigningKey } from '#channel/crypto'
-import { listTarget } from '#channel/pingpp/payment'
+import { listTarget } from '#channel/pingpp/list'
 import { requestMessage, signRequest } from '#channel/pingpp/signature'
 import { assert } from '#domain/assert'
 import callback from '../../fixture/pingpp/callback.json'

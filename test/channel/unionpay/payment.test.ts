@@ -200,7 +200,7 @@ describe('an order that the vendor does not take', () => {
     })
   })
 
-  test.each(['03', '04', '05', '06', '70', '83', '12', '34', '37', '42', '99', 'A6', 'ZZ'])(
+  test.each(['03', '04', '05', '06', '70', '83', '34', '37', '42', '99', 'A6', 'ZZ'])(
     'unionpay checklist 26: is unknown with %s, and is not sent again',
     async (respCode) => {
       await using vendor = startVendor([answering({ respCode })])
@@ -212,6 +212,39 @@ describe('an order that the vendor does not take', () => {
       expect(vendor.heard).toHaveLength(1)
     },
   )
+
+  /** A number that is used, and what the query says of it. */
+  async function createUsed(method: 'qr' | 'app', fate: Message) {
+    await using vendor = startVendor([answering({ respCode: '12' }), answering(fate)])
+    const prepared = prepare(vendor, { method })
+    const outcome = await vendor.channel.createPayment(prepared, vendor.record)
+    return { outcome, prepared, heard: vendor.heard }
+  }
+
+  const found = {
+    respCode: '00',
+    txnType: '01',
+    queryId: '442401051450467846498',
+    txnAmt: '1999',
+    currencyCode: '156',
+  }
+
+  test.each([
+    ['used', 'is not begun', { respCode: '34' }],
+    ['used', 'has failed', { ...found, origRespCode: '66' }],
+    ['unknown', 'is paid', { ...found, origRespCode: '00' }],
+    ['unknown', 'moved money too late', { ...found, origRespCode: '42' }],
+    ['unknown', 'may be paid', { ...found, origRespCode: '04' }],
+    ['unknown', 'was asked about too often', { respCode: '37' }],
+  ])('is %s with 12 when it %s, and is not sent again', async (kind, _what, fate) => {
+    for (const method of ['qr', 'app'] as const) {
+      const { outcome, prepared, heard } = await createUsed(method, fate)
+      expect<string>(outcome.kind).toBe(kind)
+      expect(heard.map(({ fields }) => fields['txnType'])).toEqual(['01', '00'])
+      const { orderId, txnTime } = heard[1]?.fields ?? {}
+      expect([orderId, txnTime]).toEqual([prepared.paymentId, prepared.vendorTime])
+    }
+  })
 
   test('unionpay checklist 26: is unknown without an answer', async () => {
     const setup = { deps: { timeoutMs: 50 } }
