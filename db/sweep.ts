@@ -13,7 +13,15 @@ export interface SweepOptions {
   readonly now: Date
   /** When a payment that is asked about now comes up again. */
   readonly nextQueryAt: Date
+  /**
+   * The newest row of a kind whose turn has come, while its queue is behind: a newer one waits in it for a job
+   * of its own, and is not fed again.
+   */
+  readonly reached?: Readonly<Partial<Record<QueuedKind, string | undefined>>>
 }
+
+/** Rows that have a job from the commit that made them. */
+export type QueuedKind = 'notifications' | 'grants' | 'events'
 
 /** What a sweep found and fed to the queues. */
 export interface SweepCounts {
@@ -68,11 +76,24 @@ const EVENT_GRACE_MS = 5_000
  * address that hangs never keep a tick from the few that wait for another. Queries are planned by their moment,
  * of refunds as of payments.
  */
-function dueOf({ overdueSince, now, nextQueryAt }: SweepOptions): Record<keyof SweepCounts, Due> {
+function dueOf(options: SweepOptions): Record<keyof SweepCounts, Due> {
+  const { overdueSince, now, nextQueryAt, reached } = options
   const grace = addMs(now, -EVENT_GRACE_MS)
   return {
-    notifications: { table: 'notification', column: 'due_at', before: overdueSince, to: now },
-    grants: { table: 'points_grant', column: 'due_at', before: overdueSince, to: now },
+    notifications: {
+      table: 'notification',
+      column: 'due_at',
+      before: overdueSince,
+      to: now,
+      ...hadTurn(reached?.notifications),
+    },
+    grants: {
+      table: 'points_grant',
+      column: 'due_at',
+      before: overdueSince,
+      to: now,
+      ...hadTurn(reached?.grants),
+    },
     queries: {
       table: 'payment',
       column: 'next_query_at',
@@ -81,6 +102,16 @@ function dueOf({ overdueSince, now, nextQueryAt }: SweepOptions): Record<keyof S
       also: sql`, queries = queries + 1`,
     },
     refunds: { table: 'refund', column: 'due_at', before: now, to: nextQueryAt },
-    events: { table: 'event_delivery', column: 'due_at', before: grace, to: now },
+    events: {
+      table: 'event_delivery',
+      column: 'due_at',
+      before: grace,
+      to: now,
+      ...hadTurn(reached?.events),
+    },
   }
 }
+
+/** Ids sort by time. */
+const hadTurn = (newest: string | undefined): Pick<Due, 'only'> =>
+  newest === undefined ? {} : { only: sql`id COLLATE "C" <= ${newest}` }

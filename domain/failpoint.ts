@@ -144,6 +144,7 @@ export const EFFECTS = {
   'vendor-key.add': elsewhereInBoth,
   'log.month': elsewhereInWorker,
   'job.leave': elsewhereInWorker,
+  'compensation.later': elsewhereInWorker,
   'sweep.count': elsewhereInWorker,
   'points.match': elsewhereInWorker,
   'run.plan': elsewhereInWorker,

@@ -8,6 +8,7 @@ import type { EventClient } from './event-client.ts'
 import type { EventPool } from './event-pool.ts'
 import type { QueryLimit } from './query-limit.ts'
 import type { PointsClient } from './points-client.ts'
+import type { Turns } from './turn.ts'
 
 /** What the jobs work with. */
 export interface WorkerDeps extends ConfirmDeps {
@@ -20,6 +21,7 @@ export interface WorkerDeps extends ConfirmDeps {
   readonly sealKey: SealKey
   readonly points: PointsClient
   readonly queryLimit: QueryLimit
+  readonly turns: Turns
   readonly events: EventClient
   readonly eventPool: EventPool
   /** A number in [0, 1): what keeps things that failed together from being tried together again. */

@@ -9,6 +9,7 @@ import { createEventClient } from './event-client.ts'
 import { createEventPool } from './event-pool.ts'
 import { createPointsClient } from './points-client.ts'
 import { createQueryLimit } from './query-limit.ts'
+import { createTurns } from './turn.ts'
 
 /** Everything that the jobs of one worker work with. */
 export function makeDeps(
@@ -34,6 +35,7 @@ export function makeDeps(
     sealKey: options.sealKey,
     points: createPointsClient({ baseUrl: options.pointsUrl, clock }),
     queryLimit: createQueryLimit(clock),
+    turns: createTurns(clock),
     events: createEventClient({
       clock,
       localHosts: options.localHosts,

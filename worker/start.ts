@@ -3,11 +3,8 @@ import type { Logger } from 'pino'
 import { billDatabase, openDatabase, workerDatabase } from '#db/database'
 import { assertDurable } from '#db/durability'
 import { jobsOf } from '#db/job'
-import { countRepairs } from '#db/metrics'
 import { makePartitions } from '#db/partition'
-import { sweep } from '#db/sweep'
 import type { SweepCounts } from '#db/sweep'
-import { addMs } from '#domain/time'
 import type { WorkerOptions } from './deps.ts'
 import { tickBills } from './bill-schedule.ts'
 import { makeDeps } from './make-deps.ts'
@@ -15,6 +12,7 @@ import { createHeapKeeper, ownHeap } from './heap.ts'
 import { refreshVendorKeys } from './key-refresh.ts'
 import type { KeyRefreshCounts } from './key-refresh.ts'
 import { openQueues, startConsumers, stopQueues } from './queue.ts'
+import { sweepNow } from './sweep.ts'
 
 export interface Worker {
   /** Runs the sweeper now. */
@@ -26,7 +24,6 @@ export interface Worker {
   stop(): Promise<void>
 }
 
-const MS_PER_SECOND = 1000
 /** Away from the full hour, when everybody asks. */
 export const KEY_REFRESH_PATTERN = '0 23 5,17 * * *'
 /** When the schedule looks for bills that can be asked for. */
@@ -44,18 +41,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const boss = await openQueues(options.databaseUrl, onError)
   const { deps, clockSkewSeconds } = makeDeps(options, { db, billDb, jobs: jobsOf(boss) })
   await startConsumers(boss, deps, { pollingSeconds: options.pollingSeconds })
-  const sweepNow = async (): Promise<SweepCounts> => {
-    const now = clock.now()
-    const counts = await sweep(db, deps.jobs, {
-      now,
-      overdueSince: addMs(now, -options.retrySeconds * MS_PER_SECOND),
-      nextQueryAt: addMs(now, options.querySeconds * MS_PER_SECOND),
-    })
-    // Queries and refunds are planned by their moment; the others had a job that is lost or late, or none.
-    const { notifications, grants, events } = counts
-    await countRepairs(db, { notifications, grants, events }, now)
-    return counts
-  }
+  const sweepAll = (): Promise<SweepCounts> => sweepNow(deps, options.querySeconds)
   const bills = schedule(log, 'bills', options.billPattern ?? BILL_PATTERN, async () => {
     const tick = await tickBills(deps)
     if (tick.planned + tick.woken > 0) log.info({ ...tick }, 'bills planned')
@@ -64,7 +50,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const schedules = [
     bills,
     schedule(log, 'sweep', options.sweepPattern, async () => {
-      const counts = await sweepNow()
+      const counts = await sweepAll()
       if (counts.notifications + counts.grants + counts.events > 0)
         log.info({ ...counts }, 'swept overdue rows')
     }),
@@ -80,7 +66,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   // What was missed while nobody ran is made up from now on, not with the next tick (reliability notes, section 1.9).
   await bills.trigger()
   return {
-    sweep: sweepNow,
+    sweep: sweepAll,
     refreshKeys: () => refreshVendorKeys(deps),
     clockSkewSeconds,
     async stop() {

@@ -12,6 +12,7 @@ import { runPaymentQuery } from '#worker/job/payment-query'
 import { runRefundQuery } from '#worker/job/refund-query'
 import { runRefundSubmit } from '#worker/job/refund-submit'
 import { createQueryLimit } from '#worker/query-limit'
+import { createTurns } from '#worker/turn'
 import { bookedAt } from '../emulator/alipay/by-number.ts'
 import { APP_ID, SELLER_ID, startTestMerchant } from '../emulator/alipay/merchant.ts'
 import type { TestMerchant } from '../emulator/alipay/merchant.ts'
@@ -93,6 +94,7 @@ export async function openSteppedScene(databaseUrl: string): Promise<SteppedScen
     now: clock.now,
     retrySeconds: 1,
     queryLimit: createQueryLimit(clock),
+    turns: createTurns(clock),
     registry: createRegistry(strategies, {
       clock,
       fetch: async (url, init) => {

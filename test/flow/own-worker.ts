@@ -8,6 +8,7 @@ import { createPointsClient } from '#worker/points-client'
 import { createEventClient } from '#worker/event-client'
 import { createEventPool } from '#worker/event-pool'
 import { createQueryLimit } from '#worker/query-limit'
+import { createTurns } from '#worker/turn'
 import { openQueues, startConsumers, stopQueues } from '#worker/queue'
 import { keepLog } from '../gateway/logged.ts'
 import { testSealKey } from '../support/platform.ts'
@@ -45,6 +46,7 @@ export async function makeWorker(databaseUrl: string, platform: Platform): Promi
     sealKey: testSealKey(),
     points: createPointsClient({ baseUrl: platform.points.url, clock: systemClock }),
     queryLimit: createQueryLimit(systemClock),
+    turns: createTurns(systemClock),
     events: createEventClient({
       clock: systemClock,
       localHosts: platform.localHosts,

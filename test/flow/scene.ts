@@ -13,6 +13,7 @@ import { addMs } from '#domain/time'
 import type { WorkerDeps } from '#worker/deps'
 import { runOrderStatus } from '#worker/job/order-status'
 import { createQueryLimit } from '#worker/query-limit'
+import { createTurns } from '#worker/turn'
 import { startPlatform, testSealKey } from '../support/platform.ts'
 import type { Platform } from '../support/platform.ts'
 import { createShop } from '../support/shop.ts'
@@ -66,6 +67,7 @@ export async function openScene(databaseUrl: string): Promise<Scene> {
     now,
     retrySeconds: 60,
     queryLimit: createQueryLimit(clock),
+    turns: createTurns(clock),
     registry: createRegistry(strategies, {
       clock,
       fetch: send,

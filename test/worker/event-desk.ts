@@ -16,6 +16,7 @@ import { runCompensation } from '#worker/job/compensation'
 import { runMerchantEvent } from '#worker/job/merchant-event'
 import type { PointsClient } from '#worker/points-client'
 import { createQueryLimit } from '#worker/query-limit'
+import { createTurns } from '#worker/turn'
 import { openDesk } from '../db/desk.ts'
 import type { Desk } from '../db/desk.ts'
 import { startMerchant } from '../emulator/merchant/server.ts'
@@ -104,6 +105,7 @@ export async function openEventDesk(
     sealKey: testSealKey(),
     points: GENEROUS,
     queryLimit: createQueryLimit(clock),
+    turns: createTurns(clock),
     events: createEventClient({
       clock,
       localHosts,
