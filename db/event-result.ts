@@ -5,6 +5,7 @@ import { addMs } from '#domain/time'
 import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import { openCases } from './case.ts'
+import { resolveDead } from './event-case.ts'
 import { endDelivery, wakeAt } from './event-delivery.ts'
 import type { Delivery } from './event-delivery.ts'
 import { endEndpoint } from './event-endpoint.ts'
@@ -86,15 +87,17 @@ const keepAttempt = (
 
 async function markDelivered(
   trx: Trx,
-  { merchantId, id, endpoint }: Delivery,
+  delivery: Delivery,
   { startedAt }: AttemptResult,
 ): Promise<void> {
-  await trx
+  const { merchantId, id, endpoint } = delivery
+  const moved = await trx
     .updateTable('event_delivery')
     .set({ state: 'delivered', due_at: null, delivered_at: startedAt })
     .where('merchant_id', '=', merchantId)
     .where('id', '=', id)
     .where('state', '=', 'pending')
+    .returning('id')
     .execute()
   // Judged by the row as it is now: others may have failed while this call was under way.
   await trx
@@ -104,6 +107,7 @@ async function markDelivered(
     .where('id', '=', endpoint.id)
     .where((where) => where.or([where('failures', '>', 0n), where('paused_until', 'is not', null)]))
     .execute()
+  if (moved.length === 1) await resolveDead(trx, delivery, startedAt)
 }
 
 /** Failures in a row after which first attempts wait; retries go on and find out when it is well again. */

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
 import { findEndpoints, removeEndpoint } from '#db/event-endpoint'
+import { resendEvent } from '#db/event-resend'
 import { assert } from '#domain/assert'
 import { ATTEMPT_DELAYS_SECONDS } from '#domain/event'
 import type { DeliveryId } from '#domain/id'
@@ -95,6 +96,100 @@ describe('a dead letter', () => {
       .execute()
     await removeEndpoint(desk.db, desk.merchantId, shop.id)
     expect(await operator.resolve(id, 'retry')).toMatch(/not called any more/)
+  })
+})
+
+describe('a dead letter that the shop has sent again', () => {
+  const resend = async (id: DeliveryId): Promise<number | undefined> => {
+    const rows = await desk.deliveries()
+    const eventId = rows.find((row) => row.id === id)?.event_id
+    assert(eventId !== undefined, 'the delivery is of an event')
+    const wanted = { merchantId: desk.merchantId, id: eventId }
+    return resendEvent(desk.db, desk.worker.jobs, wanted, desk.clock.now())
+  }
+
+  const BY_SHOP = 'merchant case.retry: delivered after the shop had it sent again'
+
+  test('has its case until it is delivered, and then not, in the audit', async () => {
+    const shop = await desk.listen()
+    const id = await bury(shop)
+    await bury(shop)
+    const [, other] = await desk.deliveries(shop.id)
+    assert(other !== undefined, 'another event is a dead letter, too')
+    const operator = openOperator(desk)
+    const caseId = await operator.caseOf(id)
+    expect(await resend(id)).toBe(1)
+    await desk.wake()
+    expect(await statesOf(shop)).toEqual(['pending 1', 'dead 16'])
+    expect(await operator.caseState(caseId)).toBe('open')
+    expect(await operator.audited(caseId)).toEqual([])
+    shop.merchant.setKnobs({ mode: 'ok' })
+    desk.clock.pass(DAY_MS)
+    await desk.wake()
+    expect(await statesOf(shop)).toEqual(['delivered 2', 'dead 16'])
+    expect(await operator.caseState(caseId)).toBe('resolved')
+    expect(await operator.audited(caseId)).toEqual([BY_SHOP])
+    // Another event's is another matter.
+    expect(await operator.caseState(await operator.caseOf(other.id))).toBe('open')
+    // Sent once more, it has no case to end.
+    await resend(id)
+    await desk.wake()
+    expect(await statesOf(shop)).toEqual(['delivered 1', 'dead 16'])
+    expect(await operator.audited(caseId)).toEqual([BY_SHOP])
+    expect(await findBrokenAudit(desk.db)).toEqual([])
+  })
+
+  test('and dies again keeps the one case', async () => {
+    const shop = await desk.listen()
+    const id = await bury(shop)
+    const caseId = await openOperator(desk).caseOf(id)
+    await resend(id)
+    for (let attempt = 0; attempt < ATTEMPT_DELAYS_SECONDS.length; attempt += 1) {
+      await desk.wake()
+      desk.clock.pass(DAY_MS)
+    }
+    expect(await statesOf(shop)).toEqual(['dead 16'])
+    expect(await desk.cases(id)).toEqual(['event_dead'])
+    expect(await openOperator(desk).caseState(caseId)).toBe('open')
+  })
+
+  test('to the address that has taken the place of the one that is gone: nothing is left to do', async () => {
+    const gone = await desk.listen()
+    const id = await bury(gone)
+    await removeEndpoint(desk.db, desk.merchantId, gone.id)
+    const operator = openOperator(desk)
+    const caseId = await operator.caseOf(id)
+    const shop = await desk.listen()
+    expect(await resend(id)).toBe(1)
+    await desk.wake()
+    expect(await statesOf(shop)).toEqual(['delivered 1'])
+    expect(await operator.caseState(caseId)).toBe('resolved')
+    expect(await operator.audited(caseId)).toEqual([BY_SHOP])
+  })
+
+  test('to one of two addresses: the case of the other, which is still called, stays', async () => {
+    const [down, up] = [await desk.listen(), await desk.listen()]
+    const id = await bury(down)
+    const operator = openOperator(desk)
+    const caseId = await operator.caseOf(id)
+    expect(await resend(id)).toBe(2)
+    await desk.wake()
+    expect(await statesOf(up)).toEqual(['delivered 1'])
+    expect(await statesOf(down)).toEqual(['pending 1'])
+    expect(await operator.caseState(caseId)).toBe('open')
+  })
+
+  test('and that a person has decided meanwhile is decided once', async () => {
+    const shop = await desk.listen()
+    const id = await bury(shop)
+    const operator = openOperator(desk)
+    const caseId = await operator.caseOf(id)
+    await resend(id)
+    await operator.resolve(id, 'write_off')
+    shop.merchant.setKnobs({ mode: 'ok' })
+    await desk.wake()
+    expect(await statesOf(shop)).toEqual(['delivered 1'])
+    expect(await operator.audited(caseId)).toEqual([expect.stringContaining('ann case.write_off')])
   })
 })
 
