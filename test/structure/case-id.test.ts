@@ -109,7 +109,9 @@ const LIFE: readonly Source[] = [
 const LIFE_PARTS: Readonly<Record<string, string>> = {
   'F79 90 s': 'as long as the other needs; the lease is pushed by the sweep here, not waited for',
   'F87 100 k':
-    '400 and one after them, by a worker of its own process; the benchmark drains 20,000',
+    '5,000 and one after them, by a worker of its own process; `bench -- --full` drains 200,000',
+  'F87 newest orders':
+    'first in, first out; a new payment is also asked about, by a queue of its own that has no backlog',
   'OR-08 1,000 interleavings':
     '100, which is what the run has time for; `npm run soak` plays 1,000',
   'OR-14 alert': 'a case and a line of warning; alert rules come with /metrics',

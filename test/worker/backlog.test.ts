@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
-import type { PgBoss } from 'pg-boss'
 import { readMetrics } from '#db/metrics'
 import { assert } from '#domain/assert'
 import type { NotificationId, PointsGrantId } from '#domain/id'
@@ -10,7 +9,7 @@ import { createPointsClient } from '#worker/points-client'
 import type { PointsClient } from '#worker/points-client'
 import { openQueues, startConsumers, stopQueues } from '#worker/queue'
 import { sweepNow } from '#worker/sweep'
-import { createTurns } from '#worker/turn'
+import { BATCHES_BEHIND, createTurns } from '#worker/turn'
 import { startPointsService } from '../emulator/points/server.ts'
 import type { PointsService } from '../emulator/points/server.ts'
 import { factsOf, sell } from '../flow/batch.ts'
@@ -32,7 +31,6 @@ let database: TestDatabase
 let service: PointsService
 let gate: Gate
 let desk: EventDesk
-let boss: PgBoss
 
 beforeAll(async () => {
   database = await cloneDatabase()
@@ -40,7 +38,6 @@ beforeAll(async () => {
   const clock = standingClock()
   gate = openGate(createPointsClient({ baseUrl: service.url, clock }))
   desk = await openEventDesk(database.url, { points: gate.points }, clock)
-  boss = await openQueues(database.url, () => undefined)
 }, TIMEOUT_MS)
 
 afterEach(async () => {
@@ -52,7 +49,6 @@ afterEach(async () => {
 })
 
 afterAll(async () => {
-  await stopQueues(boss)
   await desk.stop()
   await service.stop()
   await database.drop()
@@ -143,8 +139,9 @@ const isGranted = (id: PointsGrantId) => () =>
     .executeTakeFirst()
 
 describe('a backlog of points', () => {
-  const ORDERS = 3 * BATCH + 10
-  const LOST = BATCH + 10
+  const ORDERS = (BATCHES_BEHIND + 2) * BATCH + 10
+  /** It would be in the first batch. */
+  const LOST = 10
 
   test(
     'is not fed again while it drains; what has lost its job is found once the queue has passed it',
@@ -153,6 +150,7 @@ describe('a backlog of points', () => {
       const lost = ids[LOST]
       assert(ids.length === ORDERS && lost !== undefined, 'each order has its grant')
       await sql`DELETE FROM pgboss.job WHERE data ->> 'grantId' = ${lost}`.execute(desk.db)
+      const boss = await openQueues(database.url, () => undefined)
       await startConsumers(boss, desk.worker, { pollingSeconds: 0.5 })
       await askedOf(BATCH)
       // The first batch is in work. The second look at every payment is due.
@@ -162,16 +160,14 @@ describe('a backlog of points', () => {
       await waitFor('every second look', async () =>
         (await jobsIn('compensation', 'completed')) === ORDERS ? true : undefined,
       )
-      expect((await sweepNow(desk.worker, QUERY_SECONDS)).grants).toBe(0)
-      expect(gate.asked.toSorted()).toEqual(ids.slice(0, BATCH))
+      expect(gate.asked.toSorted()).toEqual(ids.slice(0, BATCH + 1).filter((id) => id !== lost))
       // One more look at each payment whose points wait, and none at once. Those in work are not overdue.
       expect(await jobsIn('compensation', 'created')).toBe(ORDERS - BATCH)
-      gate.admit(BATCH)
-      await askedOf(2 * BATCH)
-      // The lost one would be in this batch: nobody can know yet.
-      expect((await sweepNow(desk.worker, QUERY_SECONDS)).grants).toBe(0)
-      gate.admit(BATCH)
-      await askedOf(3 * BATCH)
+      for (let done = 1; done <= BATCHES_BEHIND + 1; done += 1) {
+        expect((await sweepNow(desk.worker, QUERY_SECONDS)).grants).toBe(0)
+        gate.admit(BATCH)
+        await askedOf((done + 1) * BATCH)
+      }
       expect(gate.asked).not.toContain(lost)
       expect((await sweepNow(desk.worker, QUERY_SECONDS)).grants).toBe(1)
       gate.admit(ORDERS)
@@ -181,6 +177,7 @@ describe('a backlog of points', () => {
       await waitFor('the count of the one', async () =>
         (await repairs()).join(' ') === 'grant_sent 1 grants 1' ? true : undefined,
       )
+      await stopQueues(boss)
     },
     TIMEOUT_MS,
   )
@@ -225,11 +222,14 @@ describe('a backlog of callbacks', () => {
       else done()
       if (how === 'has passed it') {
         const newer = [...olderJobs.slice(1), { data: { notificationIds: [id] } }]
-        desk.worker.turns.begin('order-status', newer, true)()
+        for (let batch = 0; batch <= BATCHES_BEHIND; batch += 1) {
+          expect((await sweepNow(desk.worker, QUERY_SECONDS)).notifications).toBe(0)
+          desk.worker.turns.begin('order-status', newer, true)()
+        }
       }
       if (how === 'stands still') desk.clock.pass(5_000)
       if (how === 'is not behind')
-        desk.worker.turns.begin('order-status', olderJobs.slice(1), false)
+        desk.worker.turns.begin('order-status', olderJobs.slice(1), false)()
       expect((await sweepNow(desk.worker, QUERY_SECONDS)).notifications).toBe(1)
       await look([id])
       expect(await state()).toBe('paid')
@@ -240,22 +240,36 @@ describe('a backlog of callbacks', () => {
 describe('how far a queue has come', () => {
   const job = (...notificationIds: string[]) => ({ data: { notificationIds } })
 
-  test('is the newest row whose batch is done, and never goes back', () => {
+  test('is the newest row of a batch that some others have followed, and never goes back', () => {
     const turns = createTurns(standingClock())
+    const pass = (...jobs: ReturnType<typeof job>[]) => turns.begin('order-status', jobs, true)()
     expect(turns.waits('order-status', 'n1')).toBe(false)
     const first = turns.begin('order-status', [job('n3', 'n5'), job('n4')], true)
     // Nothing is known to be done: all of it waits, and no other queue is behind.
     expect(turns.waits('order-status', 'n1')).toBe(true)
     expect(turns.waits('points-award', 'g1')).toBe(false)
     first()
+    // Some jobs that were tried again are older than what was done.
+    for (const id of ['n6', 'n2', 'n7', 'n8'].slice(0, BATCHES_BEHIND - 1)) pass(job(id))
+    expect(turns.reached('order-status')).toBe('')
+    pass(job('n9'))
     expect(turns.reached('order-status')).toBe('n5')
-    // A job that was tried again is older than what was done.
-    turns.begin('order-status', [job('n2')], true)()
-    expect(turns.reached('order-status')).toBe('n5')
-    expect([turns.waits('order-status', 'n5'), turns.waits('order-status', 'n6')]).toEqual([
-      false,
-      true,
-    ])
+    expect(turns.waits('order-status', 'n5')).toBe(false)
+    expect(turns.waits('order-status', 'n6')).toBe(true)
+    pass(job('n9'))
+    pass(job('n9'))
+    expect(turns.reached('order-status')).toBe('n6')
+    expect(turns.waits('order-status', 'n6')).toBe(false)
+  })
+
+  test('is the oldest row of the batch that has emptied the queue, until that is done', () => {
+    const turns = createTurns(standingClock())
+    const done = turns.begin('order-status', [job('n7', 'n6'), job('n5')], false)
+    expect(turns.waits('order-status', 'n4')).toBe(false)
+    expect(turns.waits('order-status', 'n6')).toBe(true)
+    expect(turns.waits('order-status', 'n8')).toBe(true)
+    done()
+    expect(turns.waits('order-status', 'n8')).toBe(false)
   })
 
   test('is not misled by jobs that name no row', () => {
@@ -266,7 +280,11 @@ describe('how far a queue has come', () => {
       { data: { notificationIds: 7 } },
       { data: {} },
     ]
-    turns.begin('order-status', strange, true)()
+    for (let batch = 0; batch <= BATCHES_BEHIND; batch += 1) {
+      turns.begin('order-status', strange, true)()
+    }
     expect(turns.reached('order-status')).toBe('')
+    turns.begin('order-status', strange, false)()
+    expect(turns.reached('order-status')).toBeUndefined()
   })
 })
