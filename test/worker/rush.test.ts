@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
 import type { PgBoss } from 'pg-boss'
 import type { Db } from '#db/database'
+import { findOverdueGrants, repairGrants } from '#db/compensation'
 import { grantMarks } from '#db/grant-batch'
-import type { PointsGrantId } from '#domain/id'
+import type { PaymentId, PointsGrantId } from '#domain/id'
 import { addMs } from '#domain/time'
 import { openQueues, stopQueues } from '#worker/queue'
 import { openDesk } from '../db/desk.ts'
@@ -63,6 +64,22 @@ describe('of a rush that the planner has not heard of, a batch reads its own row
   )
 
   test(
+    'a second look finds what its payments have earned',
+    async () => {
+      const paymentIds = await payAll()
+      const { deps, merchantId } = desk
+      const tables = ['points_grant', 'customer_order', 'payment']
+      const read = await readDuring('pingzhang', tables, async () => {
+        expect(await repairGrants(desk.db, deps, merchantId, paymentIds)).toEqual([])
+        const overdue = await findOverdueGrants(desk.db, { merchantId, paymentIds }, new Date())
+        expect(overdue.length).toBe(BATCH)
+      })
+      expect(read).toBeLessThan(ROWS_MAX)
+    },
+    TIMEOUT_MS,
+  )
+
+  test(
     'jobs are taken',
     async () => {
       const table = await tableOf('points-award')
@@ -71,11 +88,8 @@ describe('of a rush that the planner has not heard of, a batch reads its own row
       )
       const jobs = Array.from({ length: WAITING }, (_, index) => ({ data: { index } }))
       await boss.insert('points-award', jobs)
-      const before = await rowsRead(table)
-      expect((await boss.fetch('points-award', { batchSize: BATCH })).length).toBe(BATCH)
-      const read = await waitFor('the count of what was read', async () => {
-        const after = await rowsRead(table)
-        return after > before ? after - before : undefined
+      const read = await readDuring('pgboss', [table], async () => {
+        expect((await boss.fetch('points-award', { batchSize: BATCH })).length).toBe(BATCH)
       })
       expect(read).toBeLessThan(ROWS_MAX)
     },
@@ -104,11 +118,57 @@ async function tableOf(queue: string): Promise<string> {
   return rows[0]?.table_name ?? ''
 }
 
-/** As the server has counted by now: it is told of a connection's reads a little later. */
-async function rowsRead(table: string): Promise<number> {
+/** Every order is paid, by a payment of its own. Says those of fifty whose points are overdue. */
+async function payAll(): Promise<readonly PaymentId[]> {
+  const { db, merchantId, accountId } = desk
+  await db.transaction().execute(async (trx) => {
+    // What brought them to their states is another test's.
+    await sql`SET LOCAL session_replication_role = replica`.execute(trx)
+    await sql`
+      INSERT INTO payment (merchant_id, id, order_id, channel_account_id, method, amount, currency, subject,
+                           state, vendor_request, expires_at, disposition, paid_at)
+      SELECT merchant_id, 'p' || substr(id, 2), id, ${accountId}, 'qr', amount, currency, 'tea',
+             'paid', '{}', now(), 'counted', now()
+      FROM customer_order WHERE merchant_id = ${merchantId}`.execute(trx)
+    await sql`
+      UPDATE customer_order SET state = 'paid', paid_payment_id = 'p' || substr(id, 2)
+      WHERE merchant_id = ${merchantId}`.execute(trx)
+    await sql`
+      UPDATE points_grant SET state = 'pending', due_at = now() - interval '1 hour'
+      WHERE merchant_id = ${merchantId}`.execute(trx)
+  })
+  const rows = await db
+    .selectFrom('payment')
+    .select('id')
+    .where('merchant_id', '=', merchantId)
+    .orderBy('id')
+    .limit(BATCH)
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** Rows of these tables that are read meanwhile, as the server counts. */
+async function readDuring(
+  schema: string,
+  tables: readonly string[],
+  work: () => Promise<void>,
+): Promise<number> {
+  const before = await rowsRead(schema, tables)
+  await work()
+  return waitFor('the count of what was read', async () => {
+    const after = await rowsRead(schema, tables)
+    return after > before ? after - before : undefined
+  })
+}
+
+/** The server is told of a connection's reads a little later, or when the connection is asked to. */
+async function rowsRead(schema: string, tables: readonly string[]): Promise<number> {
   await boss.getDb().executeSql('SELECT pg_stat_force_next_flush()')
+  await sql`SELECT pg_stat_force_next_flush()`.execute(desk.db)
   const { rows } = await sql<{ read: bigint }>`
-    SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) AS read
-    FROM pg_stat_all_tables WHERE schemaname = 'pgboss' AND relname = ${table}`.execute(desk.db)
+    SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) AS read
+    FROM pg_stat_all_tables WHERE schemaname = ${schema} AND relname = ANY (${tables}::text[])`.execute(
+    desk.db,
+  )
   return Number(rows[0]?.read)
 }
