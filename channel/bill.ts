@@ -3,8 +3,9 @@ import type { RecordExchange } from './http.ts'
 /** `transaction`: what customers paid and got back. `fund`: how the vendor's account with us moved. */
 export type BillKind = 'transaction' | 'fund'
 
-/** When a vendor's bills are there, and when they are overdue. */
+/** Which bills a vendor has, when they are there, and when they are overdue. */
 export interface BillTimes {
+  readonly kinds: readonly BillKind[]
   /** When the vendor's business day ends, in hours of Asia/Shanghai: 24, or 23 at UnionPay. */
   readonly dayEndHour: number
   /** When yesterday's bill can be asked for, in minutes after midnight of Asia/Shanghai. */
@@ -17,7 +18,6 @@ export interface BillTimes {
 
 /** Bills of one vendor: how they are fetched, and how their bytes are read. */
 export interface BillPart extends BillTimes {
-  readonly kinds: readonly BillKind[]
   /** Writes the raw bytes of one day's bill into the sink. Never throws for what a vendor does. */
   fetch(request: BillRequest, sink: BillSink, record: RecordExchange): Promise<BillFetch>
   /**

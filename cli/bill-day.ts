@@ -1,5 +1,6 @@
+import { Option } from 'commander'
 import type { Command } from 'commander'
-import type { BillTimes } from '#channel/bill'
+import type { BillKind, BillTimes } from '#channel/bill'
 import type { Db } from '#db/database'
 import { findRunOwner } from '#db/run-request'
 import type { RunOwner, RunRequest } from '#db/run-request'
@@ -19,6 +20,7 @@ const DATE = /^\d{4}-\d{2}-\d{2}$/
 export interface DayOption extends JsonOption, ActorOption {
   readonly account: string
   readonly date: string
+  readonly kind: BillKind
   readonly reason: string
 }
 
@@ -26,6 +28,11 @@ export const withDay = (command: Command): Command =>
   withActor(command)
     .requiredOption('--account <id>', 'an account of the merchant number')
     .requiredOption('--date <yyyy-mm-dd>', "the vendor's business day")
+    .addOption(
+      new Option('--kind <kind>', 'which of the bills it is')
+        .choices(['transaction', 'fund'])
+        .default('transaction'),
+    )
     .option('--reason <text>', 'why, for the audit', 'asked for by command')
 
 /** The request that the options make. Throws for an account or a day that has no bill. */
@@ -35,16 +42,19 @@ export async function readDay(context: Context, db: Db, options: DayOption): Pro
   const id = readAccountId(options.account)
   const owner = await findRunOwner(db, id)
   if (owner === undefined) throw new Failure('usage', `no account ${id}; see "channel list"`)
-  const { dayEndHour, deadlineHours } = timesOf(owner)
+  const { dayEndHour, deadlineHours } = timesOf(owner, options.kind)
+  const task = options.kind === 'fund' ? 'fund' : 'bill'
   const now = context.clock.now()
   const businessDate = readDate(options.date, businessDateOf(now, dayEndHour))
   const deadlineAt = addMs(now, deadlineHours * HOUR_MS)
-  return { owner, businessDate, now, deadlineAt, actor, reason }
+  return { owner, task, businessDate, now, deadlineAt, actor, reason }
 }
 
-function timesOf({ strategy }: RunOwner): BillTimes {
+function timesOf({ strategy }: RunOwner, kind: BillKind): BillTimes {
   const { billTimes } = findStrategy(strategy)
-  if (billTimes === undefined) throw new Failure('usage', `there are no bills of ${strategy} yet`)
+  if (billTimes?.kinds.includes(kind) !== true) {
+    throw new Failure('usage', `there is no ${kind} bill of ${strategy}`)
+  }
   return billTimes
 }
 

@@ -1,8 +1,7 @@
 import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { BILL_LIMITS, BillBroken } from '#channel/bill'
-import type { BillKind, BillPart } from '#channel/bill'
-import { Option } from 'commander'
+import type { BillPart } from '#channel/bill'
 import { keepBroken, loadBill } from '#db/bill-load'
 import type { LoadedBill } from '#db/bill-load'
 import { loadSealKey } from '#db/config'
@@ -21,18 +20,12 @@ import { withWork } from './work.ts'
 
 interface LoadOptions extends DayOption {
   readonly file: string
-  readonly kind: BillKind
 }
 
 /** `bill load`: the vendor's own file, downloaded by a person, goes the same way as one that we fetch. */
 export function addBillLoad(bill: Command, context: Context): void {
   withDay(addCommand(bill, 'load', "load the vendor's file that you have, and match the day"))
     .requiredOption('--file <path>', 'the file as the vendor gave it')
-    .addOption(
-      new Option('--kind <kind>', 'which of the bills it is')
-        .choices(['transaction', 'fund'])
-        .default('transaction'),
-    )
     .action((options: LoadOptions) => load(context, options))
 }
 
@@ -43,11 +36,9 @@ async function load(context: Context, options: LoadOptions): Promise<void> {
     const request = await readDay(context, db, options)
     const account = await loadStoredAccount(db, sealKey, readAccountId(options.account))
     const part = buildChannel(createCommandRegistry(context), account).bill
-    if (part?.kinds.includes(options.kind) !== true) {
-      throw new Failure('usage', `there is no ${options.kind} bill of ${account.strategy}`)
-    }
+    if (part === undefined) throw new Failure('usage', `there are no bills of ${account.strategy}`)
     const done = await loadFile(context, { options, request, part, bytes })
-    await finishUpload(db, jobs, { ...request, kind: options.kind, lines: done.lines })
+    await finishUpload(db, jobs, { ...request, lines: done.lines })
     return done
   })
   const { isRepeat, lines } = loaded

@@ -1,12 +1,12 @@
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
-import { boundsOf } from '#domain/business-day'
 import { pointsGrantIdFrom } from '#domain/id'
-import type { BillId, MerchantId, PointsGrantId, ReconciliationId } from '#domain/id'
+import type { MerchantId, PointsGrantId } from '#domain/id'
 import { addMs } from '#domain/time'
 import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import { keepDayCase } from './day-case.ts'
+import { findLastScope, lockVendorMerchant } from './day-version.ts'
 import { accountsOf, insertFound } from './found.ts'
 import type { Scope } from './found.ts'
 import type { DayToMatch } from './reconcile.ts'
@@ -40,12 +40,9 @@ export function matchPoints(
   elsewhere: readonly PointsElsewhere[],
 ): Promise<PointsMatched | undefined> {
   return commit(db, 'points.match', async (trx) => {
-    await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`reconcile ${day.vendorMerchantId}`}, 0))`.execute(
-      trx,
-    )
-    const last = await findLast(trx, day)
-    if (last === undefined) return undefined
-    const scope = scopeOf(day, last)
+    await lockVendorMerchant(trx, day)
+    const scope = await findLastScope(trx, day)
+    if (scope === undefined) return undefined
     const found = sql`SELECT * FROM (${ordersThatDiffer(scope)}) o UNION ALL ${told(elsewhere, scope)}`
     const differ = await insertFound(trx, scope, found)
     await resolveGone(trx, scope, found)
@@ -55,33 +52,6 @@ export function matchPoints(
     return { orders: Number(rows[0]?.count ?? 0n), differ }
   })
 }
-
-interface Last {
-  readonly id: ReconciliationId
-  readonly bill_id: BillId
-}
-
-const findLast = (trx: Trx, day: DayToMatch): Promise<Last | undefined> =>
-  trx
-    .selectFrom('reconciliation')
-    .select(['id', 'bill_id'])
-    .where('merchant_id', '=', day.merchantId)
-    .where('vendor_merchant_id', '=', day.vendorMerchantId)
-    .where('business_date', '=', day.businessDate)
-    .orderBy('version', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-
-const scopeOf = (day: DayToMatch, last: Last): Scope => ({
-  merchantId: day.merchantId,
-  vendorMerchantId: day.vendorMerchantId,
-  businessDate: day.businessDate,
-  now: day.now,
-  reconciliationId: last.id,
-  billId: last.bill_id,
-  ...boundsOf(day.businessDate, day.dayEndHour),
-  lastHoldDate: day.businessDate,
-})
 
 type Of = Pick<Scope, 'merchantId' | 'vendorMerchantId' | 'from' | 'to'>
 

@@ -6,6 +6,7 @@ import type { BillId, MerchantId, ReconciliationId, VendorMerchantId } from '#do
 import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import { keepDayCase } from './day-case.ts'
+import { lockVendorMerchant } from './day-version.ts'
 import { insertFound } from './found.ts'
 import type { Scope } from './found.ts'
 import { matchFund } from './match-fund.ts'
@@ -41,9 +42,7 @@ const HOLD_DAYS = 3
  */
 export async function reconcileDay(db: Db, day: DayToMatch): Promise<Matched | undefined> {
   return commit(db, 'reconcile.commit', async (trx) => {
-    await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`reconcile ${day.vendorMerchantId}`}, 0))`.execute(
-      trx,
-    )
+    await lockVendorMerchant(trx, day)
     const bill = await findBill(trx, day)
     if (bill === undefined) return undefined
     const id = newReconciliationId()

@@ -5,7 +5,7 @@ import { appendAudit } from './audit.ts'
 import { commit } from './commit.ts'
 import type { Db, Trx } from './database.ts'
 import type { Jobs } from './job.ts'
-import type { RunRow } from './run.ts'
+import type { BillTask, RunRow } from './run.ts'
 
 /** Whose bill a person wants, by one of the number's accounts. */
 export interface RunOwner {
@@ -32,6 +32,7 @@ export async function findRunOwner(db: Db, id: ChannelAccountId): Promise<RunOwn
 /** What a person asks for, who, and why. */
 export interface RunRequest {
   readonly owner: RunOwner
+  readonly task: BillTask
   readonly businessDate: string
   readonly now: Date
   readonly deadlineAt: Date
@@ -56,22 +57,16 @@ export const requestBill = (db: Db, jobs: Jobs, request: RunRequest): Promise<Ru
   })
 
 export interface Upload extends RunRequest {
-  readonly kind: 'transaction' | 'fund'
   readonly lines: number
 }
 
-/**
- * A person has brought the bill, and it is loaded: the day is matched like every other. A fund bill alone is no day:
- * it is looked at with the transaction bill, so that only a day that was matched is matched again.
- */
+/** A person has brought the bill, and it is loaded: the day is matched like every other. */
 export const finishUpload = (db: Db, jobs: Jobs, request: Upload): Promise<RunId> =>
   commit(db, 'run.upload', async (trx) => {
     const run = await takeRun(trx, request)
-    if (request.kind === 'transaction' || run.state === 'done') {
-      const note = `${request.lines} lines, brought by ${request.actor}`
-      await moveRun(trx, request, run, { state: 'loaded', note })
-      await jobs.send(trx, 'reconcile', [{ data: { merchantId: run.merchant_id, runId: run.id } }])
-    }
+    const note = `${request.lines} lines, brought by ${request.actor}`
+    await moveRun(trx, request, run, { state: 'loaded', note })
+    await jobs.send(trx, 'reconcile', [{ data: { merchantId: run.merchant_id, runId: run.id } }])
     await audit(trx, request, 'bill.load')
     return run.id
   })
@@ -79,15 +74,15 @@ export const finishUpload = (db: Db, jobs: Jobs, request: Upload): Promise<RunId
 /** The day's run, made when there is none, and locked. */
 async function takeRun(
   trx: Trx,
-  { owner, businessDate, now, deadlineAt }: RunRequest,
+  { owner, task, businessDate, now, deadlineAt }: RunRequest,
 ): Promise<RunRow> {
   await sql`SELECT set_config('pingzhang.witness', 'operator', true)`.execute(trx)
   const key = {
     merchant_id: owner.merchantId,
-    task: 'bill',
+    task,
     vendor_merchant_id: owner.vendorMerchantId,
     business_date: businessDate,
-  } as const
+  }
   await trx
     .insertInto('schedule_run')
     .values({ ...key, id: newRunId(), due_at: now, deadline_at: deadlineAt })
@@ -132,6 +127,9 @@ const audit = (trx: Trx, request: RunRequest, action: string): Promise<void> =>
     action,
     subject: request.owner.vendorMerchantId,
     reason: request.reason,
-    content: { business_date: request.businessDate },
+    content: {
+      business_date: request.businessDate,
+      ...(request.task === 'fund' ? { bill: 'fund' } : {}),
+    },
     at: request.now,
   })

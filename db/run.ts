@@ -40,8 +40,12 @@ export async function findBillOwners(db: Db): Promise<readonly BillOwner[]> {
   }))
 }
 
+/** `bill` is the transaction bill. A day's fund bill has a run of its own, so that it holds nothing up. */
+export type BillTask = 'bill' | 'fund'
+
 export interface NewRun {
   readonly owner: BillOwner
+  readonly task: BillTask
   readonly businessDate: string
   readonly dueAt: Date
   readonly deadlineAt: Date
@@ -65,9 +69,9 @@ function planRunsOf(db: Db, jobs: Jobs, runs: readonly NewRun[]): Promise<number
     const created = await trx
       .insertInto('schedule_run')
       .values(
-        runs.map(({ owner, businessDate, dueAt, deadlineAt }) => ({
+        runs.map(({ owner, task, businessDate, dueAt, deadlineAt }) => ({
           merchant_id: owner.merchantId,
-          task: 'bill' as const,
+          task,
           vendor_merchant_id: owner.vendorMerchantId,
           business_date: businessDate,
           id: newRunId(),
@@ -76,7 +80,7 @@ function planRunsOf(db: Db, jobs: Jobs, runs: readonly NewRun[]): Promise<number
         })),
       )
       .onConflict((conflict) => conflict.doNothing())
-      .returning(['merchant_id', 'id', 'business_date'])
+      .returning(['merchant_id', 'id', 'task', 'business_date'])
       .execute()
     const dates = [...new Set(created.map((row) => row.business_date))].toSorted().toReversed()
     await jobs.send(
@@ -84,8 +88,8 @@ function planRunsOf(db: Db, jobs: Jobs, runs: readonly NewRun[]): Promise<number
       'bill-download',
       created.map((row) => ({
         data: { merchantId: row.merchant_id, runId: row.id },
-        // The oldest day first.
-        priority: dates.indexOf(row.business_date),
+        // The oldest day first, and no fund bill before a transaction bill.
+        priority: dates.indexOf(row.business_date) - (row.task === 'fund' ? dates.length : 0),
       })),
     )
     return created.length
@@ -99,17 +103,25 @@ export async function wakeRuns(
   { now, leaseUntil }: { readonly now: Date; readonly leaseUntil: Date },
 ): Promise<number> {
   const due = { table: 'schedule_run', column: 'due_at', before: now, to: leaseUntil } as const
-  const wake = (queue: 'reconcile' | 'bill-download', only: RawBuilder<unknown>): Promise<number> =>
+  const wake = (
+    queue: 'reconcile' | 'bill-download',
+    { only, isLater = false }: { only: RawBuilder<unknown>; isLater?: boolean },
+  ): Promise<number> =>
     takeDue<RunId>(db, { ...due, only }, (trx, merchantId, ids) =>
       jobs.send(
         trx,
         queue,
         // Ids of runs go up with their days.
-        ids.map((runId, index) => ({ data: { merchantId, runId }, priority: ids.length - index })),
+        ids.map((runId, index) => ({
+          data: { merchantId, runId },
+          priority: (isLater ? 0 : ids.length) - index,
+        })),
       ),
     )
-  const loaded = await wake('reconcile', sql`state = 'loaded'`)
-  return loaded + (await wake('bill-download', sql`state <> 'loaded'`))
+  const loaded = await wake('reconcile', { only: sql`state = 'loaded'` })
+  const bills = await wake('bill-download', { only: sql`state <> 'loaded' AND task <> 'fund'` })
+  const funds = { only: sql`state <> 'loaded' AND task = 'fund'`, isLater: true }
+  return loaded + bills + (await wake('bill-download', funds))
 }
 
 export const findRun = (db: Db, merchantId: MerchantId, id: RunId): Promise<RunRow | undefined> =>

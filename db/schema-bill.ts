@@ -34,7 +34,7 @@ export interface OperationSchema {
 export interface BillSchema {
   schedule_run: {
     merchant_id: MerchantId
-    task: 'bill' | 'points'
+    task: 'bill' | 'fund' | 'points'
     vendor_merchant_id: VendorMerchantId
     business_date: Day
     id: RunId

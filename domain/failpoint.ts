@@ -147,6 +147,7 @@ export const EFFECTS = {
   'compensation.later': elsewhereInWorker,
   'sweep.count': elsewhereInWorker,
   'points.match': elsewhereInWorker,
+  'fund.match': elsewhereInWorker,
   'run.plan': elsewhereInWorker,
   'run.change': elsewhereInWorker,
   'discrepancy.repair': elsewhereInWorker,

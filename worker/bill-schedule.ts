@@ -1,10 +1,11 @@
 import { SUMMARY_DIFFERS, findWrongSummaries } from '#db/bill-summary'
 import { openCase } from '#db/case'
 import { findBillOwners, planRuns, wakeRuns } from '#db/run'
-import type { BillOwner, NewRun } from '#db/run'
+import type { BillOwner, BillTask, NewRun } from '#db/run'
 import { wakeDiscrepancies } from '#db/discrepancy'
 import { addDays, availableAt, businessDateOf, datesDue } from '#domain/business-day'
 import { addMs } from '#domain/time'
+import type { BillKind } from '#channel/bill'
 import type { WorkerDeps } from './deps.ts'
 
 /** Vendors keep bills for some months; what is older is a person's. */
@@ -17,7 +18,10 @@ const SUMMARY_DAYS = 4
 const LAST_HOUR = 24
 
 export interface BillTick {
+  /** Days whose transaction bill is wanted from now on. */
   readonly planned: number
+  /** The same of fund bills. */
+  readonly funds: number
   readonly woken: number
   readonly repairs: number
 }
@@ -29,18 +33,21 @@ export interface BillTick {
 export async function tickBills(deps: WorkerDeps): Promise<BillTick> {
   const now = deps.clock.now()
   const owners = await findBillOwners(deps.db)
-  const planned = await planRuns(
-    deps.db,
-    deps.jobs,
-    owners.flatMap((owner) => runsOf(deps, owner, now)),
-  )
+  const plan = (kind: BillKind): Promise<number> =>
+    planRuns(
+      deps.db,
+      deps.jobs,
+      owners.flatMap((owner) => runsOf(deps, owner, { kind, now })),
+    )
+  const planned = await plan('transaction')
+  const funds = await plan('fund')
   const woken = await wakeRuns(deps.db, deps.jobs, { now, leaseUntil: addMs(now, LEASE_MS) })
   const repairs = await wakeDiscrepancies(deps.db, deps.jobs, {
     now,
     leaseUntil: addMs(now, REPAIR_LEASE_MS),
   })
   await compareSummaries(deps, now)
-  return { planned, woken, repairs }
+  return { planned, funds, woken, repairs }
 }
 
 /** A summary may be told after the bill was read, and a bill may come after its summary. */
@@ -53,13 +60,21 @@ async function compareSummaries(deps: WorkerDeps, now: Date): Promise<void> {
   }
 }
 
-function runsOf(deps: WorkerDeps, owner: BillOwner, now: Date): readonly NewRun[] {
+const TASKS: Readonly<Record<BillKind, BillTask>> = { transaction: 'bill', fund: 'fund' }
+
+interface Wanted {
+  readonly kind: BillKind
+  readonly now: Date
+}
+
+function runsOf(deps: WorkerDeps, owner: BillOwner, { kind, now }: Wanted): readonly NewRun[] {
   const bill = deps.registry.strategy(owner.strategy).billTimes
-  if (bill === undefined) return []
+  if (bill?.kinds.includes(kind) !== true) return []
   const { availableAtMinute, dayEndHour, deadlineHours } = bill
   const first = businessDateOf(owner.since, dayEndHour)
   return datesDue(first, now, { availableAtMinute, daysMax: DAYS_MAX }).map((businessDate) => ({
     owner,
+    task: TASKS[kind],
     businessDate,
     // The oldest first: a day is done before the next one is asked about.
     dueAt: addMs(now, LEASE_MS),

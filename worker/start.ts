@@ -44,7 +44,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const sweepAll = (): Promise<SweepCounts> => sweepNow(deps, options.querySeconds)
   const bills = schedule(log, 'bills', options.billPattern ?? BILL_PATTERN, async () => {
     const tick = await tickBills(deps)
-    if (tick.planned + tick.woken > 0) log.info({ ...tick }, 'bills planned')
+    if (tick.planned + tick.funds + tick.woken > 0) log.info({ ...tick }, 'bills planned')
   })
   const keepHeap = createHeapKeeper(ownHeap)
   const schedules = [

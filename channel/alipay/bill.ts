@@ -17,6 +17,7 @@ const AVAILABLE_AT_MINUTE = 9 * 60 + 30
 /** Payment rules, section 8: before 10:00 "does not exist" means "not yet". */
 const DECIDED_AT_MINUTE = 10 * 60
 export const billTimes: BillTimes = {
+  kinds: ['transaction', 'fund'],
   dayEndHour: 24,
   availableAtMinute: AVAILABLE_AT_MINUTE,
   retrySeconds: 60 * 60,
@@ -31,7 +32,6 @@ const BILL_HOST = 'dwbillcenter.alipay.com'
 const USER_AGENT = 'pingzhang/0.1'
 
 export const billPart = (context: Context): BillPart => ({
-  kinds: ['transaction', 'fund'],
   ...billTimes,
   fetch: (request, sink, record) => fetchBill(context, request, { sink, record }),
   read: (file, kind) => readBill(file, kind, context.settings.seller_id),

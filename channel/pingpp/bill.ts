@@ -19,6 +19,7 @@ import type { BillOwner, BillPage, List } from './wire-bill.ts'
 /** Payment rules, section 8: after 04:00 of the next day; five minutes are for everybody's clocks. */
 const READY_AT_MINUTE = 4 * 60
 export const billTimes: BillTimes = {
+  kinds: ['transaction'],
   dayEndHour: DAY_END_HOUR,
   availableAtMinute: READY_AT_MINUTE + 5,
   retrySeconds: 30 * 60,
@@ -29,7 +30,6 @@ export const billTimes: BillTimes = {
 const PAGES_MAX = 5000
 
 export const billPart = (context: Context): BillPart => ({
-  kinds: ['transaction'],
   ...billTimes,
   fetch: (request, sink, record) => fetchBill(context, request, { sink, record }),
   read: (file, kind) => readBill(file, kind, ownerOf(context.settings, file.businessDate)),

@@ -16,6 +16,7 @@ import type { Fields } from './wire.ts'
  * are for everybody's clocks.
  */
 export const billTimes: BillTimes = {
+  kinds: ['transaction'],
   dayEndHour: 23,
   availableAtMinute: 9 * 60 + 5,
   retrySeconds: 30 * 60,
@@ -34,7 +35,6 @@ const ANSWER_BYTES_MAX = 8 * 1024 * 1024
 const DOWNLOAD_TIMEOUT_MS = 2 * 60_000
 
 export const billPart = (context: Context): BillPart => ({
-  kinds: ['transaction'],
   ...billTimes,
   fetch: (request, sink, record) => fetchBill(context, request, { sink, record }),
   read: (file) => readBill(file, context.settings.merId),

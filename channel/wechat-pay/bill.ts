@@ -19,6 +19,7 @@ import { parseVendorError } from './wire.ts'
 /** WeChat Pay dossier, section 6.4: from 10:00 of the next day; five minutes are for everybody's clocks. */
 const READY_AT_MINUTE = 10 * 60
 export const billTimes: BillTimes = {
+  kinds: ['transaction', 'fund'],
   dayEndHour: 24,
   availableAtMinute: READY_AT_MINUTE + 5,
   retrySeconds: 30 * 60,
@@ -29,7 +30,6 @@ const MONTHS_MAX = 3
 const DOWNLOAD_TIMEOUT_MS = 10 * 60_000
 
 export const billPart = (context: Context): BillPart => ({
-  kinds: ['transaction', 'fund'],
   ...billTimes,
   fetch: (request, sink, record) => fetchBill(context, request, { sink, record }),
   read: (file, kind) => readBill(file, kind, context.settings.mchid),

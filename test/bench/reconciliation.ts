@@ -150,7 +150,13 @@ async function queueDay(db: Db, { database, date, now }: Day): Promise<void> {
   const later = addMs(now, DAY_MS)
   const boss = await openSender(database.url, (error) => console.error(error.message))
   try {
-    const run = { owner, businessDate: date, dueAt: later, deadlineAt: later }
+    const run = {
+      owner,
+      task: 'bill' as const,
+      businessDate: date,
+      dueAt: later,
+      deadlineAt: later,
+    }
     assert((await planRuns(db, jobsOf(boss), [run])) === 1, 'expected that the day is new')
   } finally {
     await boss.stop({ graceful: false })

@@ -126,11 +126,14 @@ describe('bill load', () => {
       const path = fileOf(scene.emulator.writeBill('fund', wish()), 'fund.csv')
       const words = ['bill', 'load', ...day(), '--file', path, '--kind', 'fund']
       expect(await runJson(loaded, ...words)).toMatchObject({ lines: 4, repeat: false })
-      // The day that was matched is matched again, with it; each movement is there.
-      const { id: runId, state } = await scene.run()
+      // It has a run of its own, and is compared with the day that was matched; each movement is there.
+      const { id: runId, state } = await scene.run(scene.businessDate, 'fund')
       expect(state).toBe('loaded')
       await runReconcile(scene.deps, { merchantId: scene.merchantId, runId })
-      expect((await scene.run()).state).toBe('done')
+      expect(await scene.run(scene.businessDate, 'fund')).toMatchObject({
+        state: 'done',
+        note: '0 differences from the transaction bill',
+      })
       expect(await scene.found()).toEqual([`amount_differs ${wrong} open`])
     },
     TIMEOUT_MS,
@@ -160,6 +163,23 @@ describe('bill load', () => {
 
 describe('bill fetch', () => {
   test(
+    'lets a worker fetch the fund bill of a day again, and nothing else of the day',
+    async () => {
+      const [bill, fund] = [await scene.run(), await scene.run(scene.businessDate, 'fund')]
+      const shape = z.object({ run: z.string(), state: z.string() })
+      const wanted = await runJson(shape, 'bill', 'fetch', ...day(), '--kind', 'fund')
+      expect(wanted).toEqual({ run: fund.id, state: 'waiting' })
+      expect(await scene.run()).toEqual(bill)
+      const job = { merchantId: scene.merchantId, runId: fund.id }
+      scene.passToDay(1, 11)
+      await runBillDownload(scene.deps, job)
+      await runReconcile(scene.deps, job)
+      expect((await scene.run(scene.businessDate, 'fund')).state).toBe('done')
+    },
+    TIMEOUT_MS,
+  )
+
+  test(
     'lets a worker fetch a day again; a job that was at work on it has lost its word',
     async () => {
       const before = await scene.run()
@@ -180,8 +200,9 @@ describe('bill fetch', () => {
         runs: z.array(z.looseObject({ run: z.string(), state: z.string() })),
       })
       const { runs } = await runJson(listed, 'bill', 'list')
-      // The points of the day have a run of their own.
+      // The fund bill and the points of the day have runs of their own.
       expect(runs).toMatchObject([
+        { task: 'fund', state: 'done' },
         { task: 'points', state: 'loaded' },
         { task: 'bill', run: after.id, state: 'done', business_date: scene.businessDate },
       ])

@@ -5,6 +5,7 @@ import { loadBill } from '#db/bill-load'
 import type { LoadedLine } from '#db/bill-copy'
 import type { LoadedBill } from '#db/bill-load'
 import { reconcileDay } from '#db/reconcile'
+import { reconcileFund } from '#db/reconcile-fund'
 import type { Matched } from '#db/reconcile'
 import { businessDateOf } from '#domain/business-day'
 import type { Desk } from './desk.ts'
@@ -14,8 +15,10 @@ export interface BillDay {
   readonly businessDate: string
   /** Another file is another version of the bill; which one does not matter. */
   load(lines: readonly LoadedLine[], path?: string): Promise<LoadedBill>
-  /** Loads the day's fund bill. */
-  loadFund(lines: readonly LoadedLine[]): Promise<LoadedBill>
+  /** Loads the day's fund bill, or that of another day. */
+  loadFund(lines: readonly LoadedLine[], businessDate?: string): Promise<LoadedBill>
+  /** Compares it; how many differences there are, where there is something to compare. */
+  matchFund(now?: Date): Promise<number | undefined>
   /** Loads another version of the bill, its lines numbered, and matches it. */
   revise(lines: readonly LoadedLine[]): Promise<Matched | undefined>
   match(now?: Date): Promise<Matched | undefined>
@@ -26,6 +29,11 @@ export interface BillDay {
 export interface WantedDay {
   readonly businessDate?: string
   readonly dayEndHour?: number
+}
+
+interface Which {
+  readonly kind: 'transaction' | 'fund'
+  readonly businessDate: string
 }
 
 export const DAY_END_HOUR = 24
@@ -50,20 +58,23 @@ export async function openBillDay(
   const load = (
     lines: readonly LoadedLine[],
     path = import.meta.path,
-    kind: 'transaction' | 'fund' = 'transaction',
+    which: Partial<Which> = {},
   ): Promise<LoadedBill> =>
     loadBill(databaseUrl, {
       ...day,
-      kind,
+      kind: 'transaction',
+      ...which,
       lines: once(lines.map((line, at) => (line.line === 0 ? { ...line, line: at + 1 } : line))),
       raw: { merchantId, path, headers: {} },
     })
-  const match = (now = new Date()): Promise<Matched | undefined> =>
-    reconcileDay(db, { ...day, channel: 'wechat_pay', dayEndHour, now })
+  const toMatch = (now: Date) => ({ ...day, channel: 'wechat_pay', dayEndHour, now })
+  const match = (now = new Date()): Promise<Matched | undefined> => reconcileDay(db, toMatch(now))
   return {
     businessDate,
     load: (lines, path) => load(lines, path),
-    loadFund: (lines) => withNewFile((path) => load(lines, path, 'fund')),
+    loadFund: (lines, date = businessDate) =>
+      withNewFile((path) => load(lines, path, { kind: 'fund', businessDate: date })),
+    matchFund: (now = new Date()) => reconcileFund(db, toMatch(now)),
     match,
     async revise(lines) {
       await withNewFile((path) =>

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import type { LoadedLine } from '#db/bill-copy'
+import { addDays, boundsOf } from '#domain/business-day'
+import { addMs } from '#domain/time'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
 import { billLine, openBillDay } from './bill-day.ts'
@@ -93,3 +95,110 @@ describe('a fund bill', () => {
     expect(await found()).toEqual([])
   })
 })
+
+describe('whichever of the two bills comes last', () => {
+  test('the fund bill: it is compared with the version that is there, and makes none', async () => {
+    await day.revise(trade)
+    await day.loadFund([fee])
+    expect(await day.matchFund()).toBe(1)
+    expect(await found()).toEqual(['amount_differs fund payment - 2000'])
+    expect(await versions()).toBe(1)
+    expect(await dayCases()).toEqual(['open'])
+    await day.loadFund([paid, fee])
+    expect(await day.matchFund()).toBe(0)
+    expect(await found()).toEqual([])
+    expect(await dayCases()).toEqual(['resolved'])
+  })
+
+  test('the transaction bill: nothing is said before it is matched', async () => {
+    await day.loadFund([fee])
+    expect(await day.matchFund()).toBeUndefined()
+    expect(await found()).toEqual([])
+    await day.revise(trade)
+    expect(await found()).toEqual(['amount_differs fund payment - 2000'])
+  })
+
+  test('and what a person has decided stays decided', async () => {
+    await day.loadFund([fee])
+    await day.revise(trade)
+    await desk.db
+      .updateTable('discrepancy')
+      .set({ state: 'resolved', decided_by: 'ann', decision: 'write_off', resolved_at: new Date() })
+      .execute()
+    expect(await day.matchFund()).toBe(1)
+    expect(await found()).toEqual([])
+  })
+})
+
+describe('a vendor that numbers no refunds', () => {
+  const refund = (refundNumber: string) =>
+    billLine(0, { kind: 'refund', refundNumber, channelPaymentId: '4201', amountMinor: 500n })
+  const back = billLine(0, { kind: 'refund', channelPaymentId: '4201', amountMinor: 500n })
+
+  test.each([
+    ['as many movements as refunds', [back, back], []],
+    ['one movement less', [back], ['amount_differs fund refund - 500']],
+    [
+      'the movement of another payment',
+      [back, { ...back, channelPaymentId: '4202' }],
+      ['amount_differs fund refund - 500'],
+    ],
+  ] as const)('%s', async (_name, movements, expected) => {
+    await day.loadFund([paid, fee, ...movements])
+    await day.revise([...trade, refund('a'), refund('b')])
+    expect((await found()).filter((text) => text.includes('fund'))).toEqual([...expected])
+  })
+})
+
+describe('a payment in the last minutes of the day, whose account is moved after midnight', () => {
+  const cut = (): Date => boundsOf(day.businessDate, 24).to
+  const late = (): readonly LoadedLine[] =>
+    trade.map((line) => ({ ...line, at: addMs(cut(), -1000).toISOString() }))
+  const after = (line: LoadedLine): LoadedLine => ({ ...line, at: cut().toISOString() })
+  const next = (): string => addDays(day.businessDate, 1)
+
+  test('is no difference before the next fund bill is there, nor when that one has it', async () => {
+    await day.loadFund([])
+    await day.revise(late())
+    expect(await found()).toEqual([])
+    await day.loadFund([after(paid), after(fee)], next())
+    expect(await day.matchFund()).toBe(0)
+    expect(await found()).toEqual([])
+  })
+
+  test('is a difference when the next fund bill has no movement of it either', async () => {
+    await day.loadFund([])
+    await day.revise(late())
+    await day.loadFund([after(fee)], next())
+    expect(await day.matchFund()).toBe(1)
+    expect(await found()).toEqual(['amount_differs fund payment - 2000'])
+  })
+
+  test('does not add its fee to that of the next day', async () => {
+    await day.loadFund([])
+    await day.revise(late())
+    const tomorrow = await openBillDay(desk, { businessDate: next() })
+    await tomorrow.loadFund([after(paid), after(fee)])
+    await tomorrow.revise([])
+    expect(await found()).toEqual([])
+  })
+})
+
+const versions = async (): Promise<number> =>
+  (
+    await desk.db
+      .selectFrom('reconciliation')
+      .select('id')
+      .where('merchant_id', '=', desk.merchantId)
+      .execute()
+  ).length
+
+async function dayCases(): Promise<readonly string[]> {
+  const rows = await desk.db
+    .selectFrom('open_case')
+    .select('state')
+    .where('merchant_id', '=', desk.merchantId)
+    .where('kind', '=', 'discrepancies')
+    .execute()
+  return rows.map(({ state }) => state)
+}

@@ -9,11 +9,12 @@ import { runReconcile } from '#worker/job/reconcile'
 import { makeDeps } from '#worker/make-deps'
 import { testSealKey } from '../support/platform.ts'
 
-// Fetches, loads and matches the days of a merchant that wait, in a process that can be killed:
-// `bun --conditions=test bill.ts MERCHANT AHEAD_MS LOCAL_HOST...`, with DATABASE_URL.
+// Fetches, loads and matches a day of a merchant that waits, in a process that can be killed:
+// `bun --conditions=test bill.ts MERCHANT AHEAD_MS TASK DATE LOCAL_HOST...`, with DATABASE_URL.
 
 const url = process.env['DATABASE_URL'] ?? ''
-const [, , merchant = '', aheadMs = '0', ...localHosts] = process.argv
+const [, , merchant = '', aheadMs = '0', word = '', date = '', ...localHosts] = process.argv
+const task = word === 'fund' ? 'fund' : 'bill'
 const merchantId = parseMerchantId(merchant)
 if (merchantId === undefined) throw new Error('the first word is a merchant id')
 
@@ -44,6 +45,8 @@ async function work(owner: MerchantId): Promise<string> {
   const runs = await db
     .selectFrom('schedule_run')
     .select('id')
+    .where('task', '=', task)
+    .where('business_date', '=', date)
     .where('state', 'in', ['waiting', 'loaded'])
     .execute()
   try {

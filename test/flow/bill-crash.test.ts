@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FailpointName } from '#domain/failpoint'
 import { addDays } from '#domain/business-day'
+import type { BillTask } from '#db/run'
 import { tickBills } from '#worker/bill-schedule'
 import { CONTROL, arm, hasFired } from '../failpoint/control.ts'
 import type { FailpointAction } from '../failpoint/control.ts'
@@ -51,10 +52,14 @@ async function newDay(): Promise<{ readonly date: string; readonly wrong: string
 }
 
 /** A worker's work on what waits, in a process of its own that is broken at a point. */
-async function workBroken(point: FailpointName, action: FailpointAction): Promise<string> {
+async function workBroken(
+  date: string,
+  [point, action]: readonly [FailpointName, FailpointAction],
+  task: BillTask = 'bill',
+): Promise<string> {
   arm(control, [point, action])
   const ahead = String(scene.now().getTime() - Date.now())
-  const words = ['--conditions=test', 'test/failpoint/bill.ts', scene.merchantId, ahead]
+  const words = ['--conditions=test', 'test/failpoint/bill.ts', scene.merchantId, ahead, task, date]
   const child = Bun.spawn([process.execPath, ...words, ...scene.localHosts], {
     cwd: ROOT,
     env: {
@@ -75,7 +80,7 @@ async function workBroken(point: FailpointName, action: FailpointAction): Promis
  * The bills of a day as `lines of its own word / lines that are there`, and lines that belong to none. At one moment:
  * the server may still be at the COMMIT of a worker that is gone.
  */
-function billsOf(date: string) {
+function billsOf(date: string, kind: 'transaction' | 'fund' = 'transaction') {
   const oneMoment = scene.db.transaction().setIsolationLevel('repeatable read')
   return oneMoment.execute(async (trx) => {
     const bills = await trx
@@ -84,6 +89,7 @@ function billsOf(date: string) {
       .select(['b.id', 'b.lines'])
       .select((of) => of.fn.count<bigint>('l.line').as('loaded'))
       .where('b.business_date', '=', date)
+      .where('b.kind', '=', kind)
       .groupBy(['b.id', 'b.lines'])
       .execute()
     const lines = await trx
@@ -91,7 +97,12 @@ function billsOf(date: string) {
       .select('bill_id')
       .where('business_date', '=', date)
       .execute()
-    const known = new Set(bills.map(({ id }) => id))
+    const all = await trx
+      .selectFrom('bill')
+      .select('id')
+      .where('business_date', '=', date)
+      .execute()
+    const known = new Set(all.map(({ id }) => id))
     return {
       bills: bills.map((bill) => `${bill.lines}/${bill.loaded}`),
       orphans: lines.filter((line) => !known.has(line.bill_id)).length,
@@ -126,7 +137,7 @@ describe('F123 a worker that is killed', () => {
     'at %s leaves the whole bill or none, and the next start finishes the day',
     async (name) => {
       const made = await newDay()
-      expect(await workBroken(name, 'exit')).toBe('SIGKILL')
+      expect(await workBroken(made.date, [name, 'exit'])).toBe('SIGKILL')
       const bills = isCommitted(name) ? ['2/2'] : []
       expect(await billsOf(made.date)).toEqual({ bills, orphans: 0 })
       await startAgain(made.date)
@@ -139,11 +150,37 @@ describe('F123 a worker that is killed', () => {
     'while its COMMIT is on its way leaves the whole bill or none, too',
     async () => {
       const made = await newDay()
-      expect(await workBroken('bill.commit:before', 'exit_later')).toBe('SIGKILL')
+      expect(await workBroken(made.date, ['bill.commit:before', 'exit_later'])).toBe('SIGKILL')
       const { bills, orphans } = await billsOf(made.date)
       expect([['2/2'], []]).toContainEqual(bills)
       expect(orphans).toBe(0)
       await startAgain(made.date)
+      await expectFinished(made)
+    },
+    TIMEOUT_MS,
+  )
+})
+
+describe('F123 a worker that is killed over a fund bill', () => {
+  const own = pointsOf('fund').map(({ name }) => name)
+  const ofFund = [...pointsOf('bill').map(({ name }) => name), ...own]
+  test.each(ofFund)(
+    'at %s leaves all of it or none, and the next start compares it; the day itself is done',
+    async (name) => {
+      const made = await newDay()
+      await scene.fetchDay(made.date)
+      expect(await workBroken(made.date, [name, 'exit'], 'fund')).toBe('SIGKILL')
+      const isThere = isCommitted(name) || own.includes(name)
+      expect((await billsOf(made.date, 'fund')).bills).toEqual(isThere ? ['4/4'] : [])
+      await expectFinished(made)
+      scene.passSeconds(31 * MINUTE)
+      await scene.fetchDay(made.date, 'fund')
+      expect(await billsOf(made.date, 'fund')).toEqual({ bills: ['4/4'], orphans: 0 })
+      expect(await scene.run(made.date, 'fund')).toMatchObject({
+        state: 'done',
+        note: '0 differences from the transaction bill',
+        due_at: null,
+      })
       await expectFinished(made)
     },
     TIMEOUT_MS,
@@ -165,7 +202,7 @@ describe('F124 a worker that loses its database', () => {
     'at %s loads all or nothing of the file, and finishes the day later',
     async (name) => {
       const made = await newDay()
-      expect(await workBroken(name, 'cut')).toBe('failed')
+      expect(await workBroken(made.date, [name, 'cut'])).toBe('failed')
       expect(await billsOf(made.date)).toEqual({
         bills: isCommitted(name) ? ['2/2'] : [],
         orphans: 0,

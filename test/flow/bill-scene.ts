@@ -1,5 +1,6 @@
 import { expect } from 'bun:test'
 import type { DiscrepancyRow } from '#db/discrepancy'
+import type { BillTask } from '#db/run'
 import { addDays, businessDateOf, boundsOf } from '#domain/business-day'
 import type { PaymentId, RefundId } from '#domain/id'
 import { tickBills } from '#worker/bill-schedule'
@@ -22,9 +23,9 @@ export interface BillScene extends Scene {
   passTo(date: string, hour: number): void
   /** The same, so many days after the day. */
   passToDay(days: number, hour: number): void
-  run(date?: string): ReturnType<typeof readRun>
+  run(date?: string, task?: BillTask): ReturnType<typeof readRun>
   /** The vendor's bill is there: one tick of the schedule, and the jobs that it makes. */
-  fetchDay(date?: string): Promise<void>
+  fetchDay(date?: string, task?: BillTask): Promise<void>
   /** Does what a machine may repair. */
   repair(): Promise<void>
   /** Kind, subject and state of everything that was ever found. */
@@ -61,10 +62,10 @@ export async function openBillScene(databaseUrl: string, days = 1): Promise<Bill
     businessDate,
     passTo,
     passToDay: (days, hour) => passTo(addDays(businessDate, days), hour),
-    run: (date = businessDate) => readRun(scene, date),
-    async fetchDay(date = businessDate) {
+    run: (date = businessDate, task = 'bill') => readRun(scene, date, task),
+    async fetchDay(date = businessDate, task = 'bill') {
       await tickBills(scene.deps)
-      const { id: runId } = await readRun(scene, date)
+      const { id: runId } = await readRun(scene, date, task)
       await runBillDownload(scene.deps, { merchantId, runId })
       await runReconcile(scene.deps, { merchantId, runId })
     },
@@ -116,11 +117,11 @@ export async function openBillScene(databaseUrl: string, days = 1): Promise<Bill
   }
 }
 
-const readRun = (scene: Scene, date: string) =>
+const readRun = (scene: Scene, date: string, task: BillTask) =>
   scene.db
     .selectFrom('schedule_run')
     .selectAll()
     .where('merchant_id', '=', scene.merchantId)
-    .where('task', '=', 'bill')
+    .where('task', '=', task)
     .where('business_date', '=', date)
     .executeTakeFirstOrThrow()

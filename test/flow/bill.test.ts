@@ -60,7 +60,8 @@ describe('a day whose bill agrees', () => {
     await runReconcile(scene.deps, job)
     expect(await scene.found()).toEqual([])
     scene.passSeconds(HOUR)
-    expect((await tickBills(scene.deps)).woken).toBe(1)
+    // The day's fund bill, whose job nobody has run here, too.
+    expect((await tickBills(scene.deps)).woken).toBe(2)
     await runBillDownload(scene.deps, job)
     expect((await scene.run()).state).toBe('loaded')
   })

@@ -52,12 +52,18 @@ const dates = async (): Promise<readonly string[]> => {
 
 /** The days of the jobs in the order in which a worker takes them. */
 async function jobDates(): Promise<readonly string[]> {
-  const { rows } = await sql<{ date: string }>`
-    SELECT r.business_date AS date FROM pgboss.job j
+  const { rows } = await sql<{ task: string; date: string }>`
+    SELECT r.task, r.business_date AS date FROM pgboss.job j
     JOIN schedule_run r ON r.id = j.data ->> 'runId'
     WHERE j.name = 'bill-download' ORDER BY j.priority DESC, j.created_on, j.id`.execute(scene.db)
-  return rows.map(({ date }) => date)
+  return rows.map(({ task, date }) => (task === 'bill' ? date : `${task} ${date}`))
 }
+
+/** Transaction bills before fund bills, and of each the oldest first. */
+const withFunds = (days: readonly string[]): readonly string[] => [
+  ...days,
+  ...days.map((date) => `fund ${date}`),
+]
 
 /** So many days up to the scene's own, the oldest first. */
 const lastDays = (count: number): readonly string[] =>
@@ -66,10 +72,10 @@ const lastDays = (count: number): readonly string[] =>
 describe('RC-21 days that nobody has begun', () => {
   test('are found after a week of downtime and made up, the oldest first, once', async () => {
     await addedDaysAgo(7)
-    expect((await tickBills(scene.deps)).planned).toBe(7)
+    expect(await tickBills(scene.deps)).toMatchObject({ planned: 7, funds: 7 })
     expect(await dates()).toEqual([...lastDays(7)])
-    expect(await jobDates()).toEqual([...lastDays(7)])
-    expect(await tickBills(scene.deps)).toMatchObject({ planned: 0, woken: 0 })
+    expect(await jobDates()).toEqual([...withFunds(lastDays(7))])
+    expect(await tickBills(scene.deps)).toMatchObject({ planned: 0, funds: 0, woken: 0 })
   })
 
   test('are at most 90 back', async () => {
@@ -82,8 +88,9 @@ describe('RC-21 days that nobody has begun', () => {
     await addedDaysAgo(5)
     const ticks = await Promise.all(Array.from({ length: 6 }, () => tickBills(scene.deps)))
     expect(ticks.reduce((sum, { planned }) => sum + planned, 0)).toBe(5)
+    expect(ticks.reduce((sum, { funds }) => sum + funds, 0)).toBe(5)
     expect(await dates()).toEqual([...lastDays(5)])
-    expect(await jobDates()).toHaveLength(5)
+    expect((await jobDates()).toSorted()).toEqual(withFunds(lastDays(5)).toSorted())
   })
 
   test('are the same after the clock has jumped back and forth', async () => {

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import type { BillFetch, BillPart } from '#channel/bill'
+import type { BillFetch, BillKind, BillPart } from '#channel/bill'
 import { BillBroken } from '#channel/bill'
 import type { Exchange } from '#channel/http'
 import { findAccount } from '#db/account'
@@ -26,7 +26,7 @@ const LEASE_MS = 30 * 60_000
 const MS_PER_SECOND = 1000
 
 /**
- * Fetches one day's bill and loads it wholly. Not ready is not empty; an empty answer while we have counted
+ * Fetches one day's bill, or its fund bill, and loads it wholly. Not ready is not empty; an empty answer while we have counted
  * money of that day is not believed; what does not come until the deadline goes to a person.
  */
 export async function runBillDownload(deps: WorkerDeps, job: RunJob): Promise<void> {
@@ -64,7 +64,7 @@ async function fetchBill(
   { run, part, file }: Fetching,
 ): Promise<BillFetch> {
   const exchanges: Exchange[] = []
-  const request = { businessDate: run.business_date, kind: 'transaction' } as const
+  const request = { businessDate: run.business_date, kind: kindOf(run) }
   const outcome = await around('bill.fetch', () =>
     part.fetch(request, file, (exchange) => exchanges.push(exchange)),
   )
@@ -109,10 +109,10 @@ async function load(
   const raw = { merchantId: run.merchant_id, path: file.path, headers }
   const lines = part.read(
     { path: file.path, bytes: file.bytes(), businessDate: run.business_date },
-    'transaction',
+    kindOf(run),
   )
   try {
-    const bill = { ...ownerOf(run), kind: 'transaction', raw, lines } as const
+    const bill = { ...ownerOf(run), raw, lines }
     const loaded = await loadBill(deps.databaseUrl, bill)
     // A file without lines is an empty answer, too: it is kept, and asked for again.
     if (loaded.lines === 0 && (await hasMoney(deps, fetching))) {
@@ -137,7 +137,10 @@ async function finishLoad(deps: WorkerDeps, run: RunRow, loaded: LoadedBill): Pr
   })
 }
 
+const kindOf = (run: RunRow): BillKind => (run.task === 'fund' ? 'fund' : 'transaction')
+
 const ownerOf = (run: RunRow) => ({
+  kind: kindOf(run),
   merchantId: run.merchant_id,
   vendorMerchantId: run.vendor_merchant_id,
   businessDate: run.business_date,
@@ -154,7 +157,7 @@ function hasMoney(deps: WorkerDeps, { run, part }: Fetching): Promise<boolean> {
 async function closeEmpty(deps: WorkerDeps, fetching: Fetching, code: string): Promise<void> {
   const { run, part } = fetching
   if (await hasMoney(deps, fetching)) return later(deps, run, part, `${code}, ${NOT_BELIEVED}`)
-  const bill = { ...ownerOf(run), kind: 'transaction', lines: none() } as const
+  const bill = { ...ownerOf(run), lines: none() }
   await finishLoad(deps, run, await loadBill(deps.databaseUrl, bill))
 }
 
@@ -173,7 +176,7 @@ async function giveUp(deps: WorkerDeps, run: RunRow, why: string): Promise<void>
   if (!(await changeRun(deps.db, run, { state: 'failed', dueAt: null, note: why }))) return
   await openCase(deps.db, {
     merchantId: run.merchant_id,
-    kind: 'bill_missing',
+    kind: run.task === 'fund' ? 'fund_bill_missing' : 'bill_missing',
     subject: `${run.vendor_merchant_id} ${run.business_date}`,
     evidence: { why, run: run.id },
   })

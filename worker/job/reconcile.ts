@@ -10,13 +10,14 @@ import { findAccount } from '#db/account'
 import { addMs } from '#domain/time'
 import { TryAgain } from '../deps.ts'
 import type { WorkerDeps } from '../deps.ts'
+import { runReconcileFund } from './reconcile-fund.ts'
 import { runReconcilePoints } from './reconcile-points.ts'
 
 /** How long the points system may be away before a person hears that a day was not compared. */
 const POINTS_PATIENCE_MS = 86_400_000
 
 /**
- * Matches a loaded day, and then, as a run of its own, its points. A repeat is a new version of the same day, and
+ * Matches a loaded day, and then, as runs of their own, its fund bill and its points. A repeat is a new version of the same day, and
  * harmless.
  */
 export async function runReconcile(
@@ -27,6 +28,7 @@ export async function runReconcile(
   const run = await findRun(deps.db, job.merchantId, job.runId)
   if (run?.state !== 'loaded') return
   const day = await loadDay(deps, run)
+  if (run.task === 'fund') return runReconcileFund(deps, run, day)
   if (run.task === 'points') return runReconcilePoints(deps, run, day, signal)
   const matched = await reconcileDay(deps.billDb, day)
   if (matched === undefined) throw new TryAgain(`no bill of ${run.business_date}`)

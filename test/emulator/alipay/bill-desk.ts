@@ -1,4 +1,5 @@
-import { plantInto } from '../core/bill-knobs.ts'
+import type { BillPanel } from '../core/bill-knobs.ts'
+import { fundPanel, plantInto } from '../core/bill-knobs.ts'
 import { BillShelf } from '../core/bill-shelf.ts'
 import type { FaultPanel } from '../core/knobs.ts'
 import type { Outcome } from './answer.ts'
@@ -35,16 +36,23 @@ export const DOWNLOAD_PATH = '/downloadBillFile.resource'
 /** Where merchants ask for bills, and what they are given. A bill is made once and stays as it is. */
 export class BillDesk {
   readonly #deps: BillDeskDeps
-  readonly #shelf: BillShelf
+  /** What the bills of a kind look at, and where they lie. */
+  readonly #panels: Readonly<Record<BillKind, BillPanel>>
+  readonly #shelves: Readonly<Record<BillKind, BillShelf>>
 
   constructor(deps: BillDeskDeps) {
     this.#deps = deps
-    this.#shelf = new BillShelf(deps.panel, deps.now)
+    const { panel, now } = deps
+    this.#panels = { trade: panel, signcustomer: fundPanel(panel) }
+    this.#shelves = {
+      trade: new BillShelf(this.#panels.trade, now),
+      signcustomer: new BillShelf(this.#panels.signcustomer, now),
+    }
   }
 
   /** The members of a bill as of now, whatever the hour; none when nothing happened. */
   write(kind: BillKind, wish: BillWish): readonly Member[] {
-    const rows = this.#rows(wish)
+    const rows = this.#rows(kind, wish)
     if (rows.length === 0) return []
     const head = headOf(wish)
     const name = `${head.account}_${wish.date.replaceAll('-', '')}`
@@ -63,7 +71,7 @@ export class BillDesk {
 
   /** Dossier 6.1: a link for the merchant, to be followed within 30 seconds. */
   ask(kind: string, wish: BillWish, host: string): Outcome {
-    const { panel, now } = this.#deps
+    const { now } = this.#deps
     const type = BILL_KINDS.find((known) => known === kind)
     if (type === undefined) return refused('TYPE_NOT_SUPPORTED', '账单类型不支持')
     const { date } = wish
@@ -73,40 +81,47 @@ export class BillDesk {
     }
     // "Not yet" and "nothing" are one code (dossier 6.1).
     const isMade = date.length < DAY_CHARACTERS || now().getTime() >= readyAt(date)
+    const panel = this.#panels[type]
     const isThere = !panel.take('billLate') && isMade && !panel.get().billEmpty
     const body = isThere ? this.#find(type, wish) : undefined
     if (body === undefined) return refused('isp.bill_not_exist', '账单不存在')
-    const token = this.#shelf.newLink(wish.sellerId, body)
+    const token = this.#shelves[type].newLink(wish.sellerId, body)
     return done({ bill_download_url: linkOf({ type, wish, host, token }) })
   }
 
   /** The file, for whoever has the link. How the vendor answers to an old link is not documented. */
   download(query: URLSearchParams): Response {
-    const link = this.#shelf.follow(query.get('token') ?? '')
+    const token = query.get('token') ?? ''
+    const link = this.#shelves.trade.follow(token) ?? this.#shelves.signcustomer.follow(token)
     return link === undefined
       ? new Response('<html>链接已失效</html>', { headers: { 'Content-Type': 'text/html' } })
       : new Response(link.body, { headers: { 'Content-Type': 'application/octet-stream' } })
   }
 
   #find(kind: BillKind, wish: BillWish): Blob | undefined {
-    const { panel } = this.#deps
+    const [panel, shelf] = [this.#panels[kind], this.#shelves[kind]]
     if (panel.take('billBomb')) return new Blob([bombOf(this.write(kind, wish))])
     const key = `${kind}/${wish.sellerId}/${wish.date}`
-    const bytes = this.#shelf.keep(key, () => this.#pack(this.write(kind, wish)))
-    return bytes.length === 0 ? undefined : new Blob([this.#shelf.damaged(bytes)])
+    const bytes = shelf.keep(key, () => this.#pack(kind, wish))
+    return bytes.length === 0 ? undefined : new Blob([shelf.damaged(bytes)])
   }
 
-  #pack(members: readonly Member[]): Uint8Array<ArrayBuffer> {
+  #pack(kind: BillKind, wish: BillWish): Uint8Array<ArrayBuffer> {
+    const members = this.write(kind, wish)
     if (members.length === 0) return new Uint8Array()
-    const { billTrick } = this.#deps.panel.get()
-    return archiveOf(members, billTrick === 'none' ? undefined : billTrick)
+    const { billTrick, fundTrick } = this.#deps.panel.get()
+    const trick = kind === 'trade' ? billTrick : fundTrick
+    return archiveOf(members, trick === 'none' ? undefined : trick)
   }
 
-  #rows(wish: BillWish): readonly TradeRow[] {
-    const { trades, panel } = this.#deps
-    const knobs = panel.get()
-    const rows = this.#shelf.inOrder(plantInto(tradeRows(trades(), wish), knobs, rowShape(wish)))
-    return knobs.billEdgeBytes
+  #rows(kind: BillKind, wish: BillWish): readonly TradeRow[] {
+    const shape = rowShape(wish)
+    const { trade, signcustomer } = this.#panels
+    const traded = plantInto(tradeRows(this.#deps.trades(), wish), trade.get(), shape)
+    const rows = this.#shelves[kind].inOrder(
+      kind === 'trade' ? traded : plantInto(traded, signcustomer.get(), shape),
+    )
+    return this.#deps.panel.get().billEdgeBytes
       ? rows.map((row) => ({ ...row, subject: row.subject + EDGE_TEXT, buyer: EDGE_TEXT }))
       : rows
   }

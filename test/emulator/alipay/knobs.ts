@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-import { billKnobs } from '../core/bill-knobs.ts'
+import { billKnobs, fundKnobs } from '../core/bill-knobs.ts'
 import { commonKnobs, count, toggle } from '../core/knobs.ts'
 import { ARCHIVE_TRICKS } from './bill-archive.ts'
 
@@ -8,6 +8,7 @@ import { ARCHIVE_TRICKS } from './bill-archive.ts'
 export const knobsSchema = z.strictObject({
   ...commonKnobs,
   ...billKnobs,
+  ...fundKnobs,
   /** A notice also tells that an order waits for its buyer (dossier 4.7). */
   noticeOfWaiting: toggle,
   /** A notice also tells that an unpaid order was closed. */
@@ -27,8 +28,9 @@ export const knobsSchema = z.strictObject({
   sellerBalanceShort: count,
   /** The next n refunds are answered 10000 with `fund_change` N, and nothing moves. */
   refundsWithoutChange: count,
-  /** What the archives of new bills try. */
+  /** What the archives of new bills try: of trade bills, and of account bills. */
   billTrick: z.enum(['none', ...ARCHIVE_TRICKS]).default('none'),
+  fundTrick: z.enum(['none', ...ARCHIVE_TRICKS]).default('none'),
   /** Names in bills are of characters whose second byte is one of ASCII. */
   billEdgeBytes: toggle,
 })

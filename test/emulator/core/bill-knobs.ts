@@ -30,13 +30,65 @@ export type BillKnobs = z.output<Shape>
 /** A change of some of them. */
 export type BillKnobsPatch = Partial<z.input<Shape>>
 
-type CountingKnob = 'billTruncated' | 'billCorrupt' | 'billLinkExpired' | 'billReissued'
+type CountingKnob =
+  'billLate' | 'billTruncated' | 'billCorrupt' | 'billBomb' | 'billLinkExpired' | 'billReissued'
 
 /** The part of a vendor's fault panel that its bills look at. */
 export interface BillPanel {
   get(): BillKnobs
   take(knob: CountingKnob): boolean
 }
+
+/** The same about the fund bill alone. What `bill…` plants among the rows has moved the account, too. */
+export const fundKnobs = {
+  fundLate: billKnobs.billLate,
+  fundEmpty: billKnobs.billEmpty,
+  fundTruncated: billKnobs.billTruncated,
+  fundCorrupt: billKnobs.billCorrupt,
+  fundBomb: billKnobs.billBomb,
+  fundLinkExpired: billKnobs.billLinkExpired,
+  fundReissued: billKnobs.billReissued,
+  fundMissingLine: billKnobs.billMissingLine,
+  fundDuplicateLine: billKnobs.billDuplicateLine,
+  fundWrongAmount: billKnobs.billWrongAmount,
+  fundExtraLine: billKnobs.billExtraLine,
+} as const
+
+type FundShape = z.ZodObject<typeof fundKnobs>
+export type FundKnobsPatch = Partial<z.input<FundShape>>
+
+const FUND_NAMES = {
+  billLate: 'fundLate',
+  billTruncated: 'fundTruncated',
+  billCorrupt: 'fundCorrupt',
+  billBomb: 'fundBomb',
+  billLinkExpired: 'fundLinkExpired',
+  billReissued: 'fundReissued',
+} as const satisfies Record<CountingKnob, keyof z.output<FundShape>>
+
+/** The fault panel as the fund bill looks at it. */
+export const fundPanel = (panel: {
+  get(): z.output<FundShape>
+  take(knob: (typeof FUND_NAMES)[CountingKnob]): boolean
+}): BillPanel => ({
+  get() {
+    const knobs = panel.get()
+    return {
+      billLate: knobs.fundLate,
+      billEmpty: knobs.fundEmpty,
+      billTruncated: knobs.fundTruncated,
+      billCorrupt: knobs.fundCorrupt,
+      billBomb: knobs.fundBomb,
+      billLinkExpired: knobs.fundLinkExpired,
+      billReissued: knobs.fundReissued,
+      billMissingLine: knobs.fundMissingLine,
+      billDuplicateLine: knobs.fundDuplicateLine,
+      billWrongAmount: knobs.fundWrongAmount,
+      billExtraLine: knobs.fundExtraLine,
+    }
+  },
+  take: (knob) => panel.take(FUND_NAMES[knob]),
+})
 
 /** How a vendor's rows are changed. */
 export interface RowShape<Row> {

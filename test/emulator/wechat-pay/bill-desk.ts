@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
-import { plantInto } from '../core/bill-knobs.ts'
+import type { BillPanel } from '../core/bill-knobs.ts'
+import { fundPanel, plantInto } from '../core/bill-knobs.ts'
 import { BillShelf } from '../core/bill-shelf.ts'
 import type { FaultPanel } from '../core/knobs.ts'
 import type { ApiRequest } from '../core/server.ts'
@@ -45,17 +46,24 @@ const BOMB_BYTES = 64 * 1024 * 1024
 /** Where merchants ask for bills, and what they are given. A bill is made once and stays as it is. */
 export class BillDesk {
   readonly #deps: BillDeskDeps
-  readonly #shelf: BillShelf
+  /** What the bills of a kind look at, and where they lie. */
+  readonly #panels: Readonly<Record<BillKind, BillPanel>>
+  readonly #shelves: Readonly<Record<BillKind, BillShelf>>
   readonly #onDisk = new Map<string, BillOnDisk>()
 
   constructor(deps: BillDeskDeps) {
     this.#deps = deps
-    this.#shelf = new BillShelf(deps.panel, deps.now)
+    const { panel, now } = deps
+    this.#panels = { trade: panel, fund: fundPanel(panel) }
+    this.#shelves = {
+      trade: new BillShelf(this.#panels.trade, now),
+      fund: new BillShelf(this.#panels.fund, now),
+    }
   }
 
   /** The text of a day's bill as of now, whatever the hour; empty when nothing happened. */
   write(kind: BillKind, wish: BillWish): string {
-    const rows = this.#rows(wish)
+    const rows = this.#rows(kind, wish)
     if (rows.length === 0) return ''
     return kind === 'trade' ? billText(rows) : fundText(fundRows(rows, wish))
   }
@@ -67,15 +75,16 @@ export class BillDesk {
 
   /** Dossier 6.1, first step. */
   ask(kind: BillKind, mchid: string, { query, headers }: ApiRequest): Answer {
-    const { panel, now } = this.#deps
+    const { now } = this.#deps
     const date = query.get('bill_date') ?? ''
     const refusal = refuse(kind, query) ?? refuseDate(date, now())
     if (refusal !== undefined) return refusal
     const isMade = now().getTime() >= midnightAfter(date) + READY_AFTER_MS
-    if (panel.take('billLate') || !isMade) return statement('STATEMENT_CREATING', '账单生成中')
+    if (this.#panels[kind].take('billLate') || !isMade)
+      return statement('STATEMENT_CREATING', '账单生成中')
     const bill = this.#find(kind, { mchid, date })
     if (bill === undefined) return statement('NO_STATEMENT_EXIST', '账单不存在')
-    const token = this.#shelf.newLink(mchid, bill.body)
+    const token = this.#shelves[kind].newLink(mchid, bill.body)
     return ok({
       hash_type: 'SHA1',
       hash_value: bill.sha1,
@@ -85,7 +94,8 @@ export class BillDesk {
 
   /** Dossier 6.5: the file, unsigned. */
   download(mchid: string, query: URLSearchParams): Answer {
-    const link = this.#shelf.follow(query.get('token') ?? '')
+    const token = query.get('token') ?? ''
+    const link = this.#shelves.trade.follow(token) ?? this.#shelves.fund.follow(token)
     if (link === undefined) {
       return problem({
         status: 400,
@@ -101,20 +111,21 @@ export class BillDesk {
 
   /** The same bytes for everyone who asks, unless the panel says otherwise. */
   #find(kind: BillKind, wish: BillWish): Bill | undefined {
-    const { panel } = this.#deps
+    const [panel, shelf] = [this.#panels[kind], this.#shelves[kind]]
     if (panel.get().billEmpty) return undefined
     if (panel.take('billBomb')) return bomb()
     const onDisk = this.#onDisk.get(keyOf(kind, wish))
     if (onDisk !== undefined) return { sha1: onDisk.sha1, body: Bun.file(onDisk.path) }
-    const text = this.#shelf.keep(keyOf(kind, wish), () => bytesOf(this.write(kind, wish)))
+    const text = shelf.keep(keyOf(kind, wish), () => bytesOf(this.write(kind, wish)))
     if (text.length === 0) return undefined
-    return { sha1: sha1Of(text), body: new Blob([this.#shelf.damaged(gzipSync(text))]) }
+    return { sha1: sha1Of(text), body: new Blob([shelf.damaged(gzipSync(text))]) }
   }
 
-  #rows(wish: BillWish): readonly BillRow[] {
-    const { books, panel } = this.#deps
-    const rows = plantInto(billRows(books(), wish), panel.get(), rowShape(wish))
-    return this.#shelf.inOrder(rows)
+  #rows(kind: BillKind, wish: BillWish): readonly BillRow[] {
+    const shape = rowShape(wish)
+    const { trade, fund } = this.#panels
+    const rows = plantInto(billRows(this.#deps.books(), wish), trade.get(), shape)
+    return this.#shelves[kind].inOrder(kind === 'trade' ? rows : plantInto(rows, fund.get(), shape))
   }
 }
 

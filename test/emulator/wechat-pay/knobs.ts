@@ -1,12 +1,13 @@
 import { z } from 'zod'
 
-import { billKnobs } from '../core/bill-knobs.ts'
+import { billKnobs, fundKnobs } from '../core/bill-knobs.ts'
 import { commonKnobs, count } from '../core/knobs.ts'
 
 /** The fault panel: what all vendors have, and what only WeChat Pay has. */
 export const knobsSchema = z.strictObject({
   ...commonKnobs,
   ...billKnobs,
+  ...fundKnobs,
   /** Which key signs callbacks; `mixed` alternates, as during the migration (dossier 1.7). */
   callbackKey: z.enum(['public', 'certificate', 'mixed']).default('public'),
   /** The next n sends are signature probes (dossier 1.9). */
