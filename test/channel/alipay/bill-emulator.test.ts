@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { startAlipayEmulator } from '../../emulator/alipay/emulator.ts'
 import { ARCHIVE_TRICKS } from '../../emulator/alipay/bill-archive.ts'
-import { BILL_DATE, describeBillDay } from '../bill-day-contract.ts'
-import type { BillStage } from '../bill-day-contract.ts'
+import { BILL_DATE } from '../bill-day.ts'
+import { describeBillDay } from '../bill-day-contract.ts'
+import type { BillStage } from '../bill-day.ts'
 import { brokenBy, fetchRaw, readRaw } from '../bill-file.ts'
 import { keyOf, publicOf } from '../support.ts'
 import { partOf } from './bill-support.ts'
@@ -44,7 +45,6 @@ describeBillDay({
   name: 'alipay',
   start: startStage,
   readyAt: '09:00:00',
-  hasLinks: true,
   fund: [
     ['payment', 10_000n, '在线支付 收入'],
     ['refund', 3000n, '交易退款 支出'],

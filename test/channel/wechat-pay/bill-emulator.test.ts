@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generateBill } from '../../bench/wechat-bill.ts'
 import { startWechatPayEmulator } from '../../emulator/wechat-pay/emulator.ts'
-import { BILL_DATE as date, describeBillDay } from '../bill-day-contract.ts'
-import type { BillStage } from '../bill-day-contract.ts'
+import { BILL_DATE as date } from '../bill-day.ts'
+import { describeBillDay } from '../bill-day-contract.ts'
+import type { BillStage } from '../bill-day.ts'
 import { fetchRaw } from '../bill-file.ts'
 import { keyOf, publicOf } from '../support.ts'
 import { partOf } from './bill-support.ts'
@@ -67,7 +68,6 @@ describeBillDay({
   name: 'wechat-pay',
   start: startStage,
   readyAt: '10:00:00',
-  hasLinks: true,
   fund: [
     ['payment', 10_000n, '交易 收入'],
     ['fee', 60n, '扣除交易手续费 支出'],
