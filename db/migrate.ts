@@ -14,7 +14,7 @@ import { grantVoid } from './migration/0009-grant-void.ts'
 import { merchantApi } from './migration/0011-merchant-api.ts'
 import { billBlock } from './migration/0012-bill-block.ts'
 import { paymentSending } from './migration/0013-payment-sending.ts'
-import { fundRun } from './migration/0015-fund-run.ts'
+import { billRun } from './migration/0015-bill-run.ts'
 import { makePartitions } from './partition.ts'
 import { createQueues } from './queue.ts'
 
@@ -32,7 +32,7 @@ const migrations = {
   '0011-merchant-api': merchantApi,
   '0012-bill-block': billBlock,
   '0013-payment-sending': paymentSending,
-  '0015-fund-run': fundRun,
+  '0015-bill-run': billRun,
 }
 
 /** Brings a database to this version: our tables, then pg-boss's schema and queues. Safe to repeat. */

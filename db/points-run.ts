@@ -35,6 +35,7 @@ export async function planPointsRun(
         state: 'loaded',
         due_at: now,
         deadline_at: deadlineAt,
+        held_until: null,
         attempts: sql`schedule_run.attempts + 1`,
       }),
     )

@@ -112,6 +112,7 @@ async function moveRun(
       due_at: now,
       deadline_at: deadlineAt,
       finished_at: null,
+      held_until: null,
       // What another job says about an earlier attempt does not count any more.
       attempts: sql`attempts + 1`,
     })

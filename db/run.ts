@@ -124,32 +124,55 @@ export async function wakeRuns(
   return loaded + bills + (await wake('bill-download', funds))
 }
 
-export const findRun = (db: Db, merchantId: MerchantId, id: RunId): Promise<RunRow | undefined> =>
-  db
-    .selectFrom('schedule_run')
-    .selectAll()
-    .where('merchant_id', '=', merchantId)
-    .where('id', '=', id)
-    .executeTakeFirst()
+/** What a job takes, and for how long. */
+export interface Claim {
+  readonly id: RunId
+  readonly state: 'waiting' | 'loaded'
+  readonly now: Date
+  readonly heldUntil: Date
+}
 
 /**
- * Takes a waiting run for a while; `undefined` when there is nothing to fetch. A twin may take it, too: then
- * the last one's word counts, because each of them is counted in `attempts`.
+ * Takes a run for a while; `undefined` when it is not in this state, or somebody is at work on it. When a hold has
+ * ended without a word, the next one takes it, and its word counts: each claim is counted in `attempts`.
  */
 export const claimRun = (
   db: Db,
   merchantId: MerchantId,
-  id: RunId,
-  leaseUntil: Date,
+  { id, state, now, heldUntil }: Claim,
 ): Promise<RunRow | undefined> =>
   around('bill.claim', () =>
     db
       .updateTable('schedule_run')
-      .set({ due_at: leaseUntil, attempts: sql`attempts + 1` })
+      .set({ due_at: heldUntil, held_until: heldUntil, attempts: sql`attempts + 1` })
       .where('merchant_id', '=', merchantId)
       .where('id', '=', id)
-      .where('state', '=', 'waiting')
+      .where('state', '=', state)
+      .where((where) =>
+        where.or([where.eb('held_until', 'is', null), where.eb('held_until', '<=', now)]),
+      )
       .returningAll()
+      .executeTakeFirst(),
+  )
+
+/**
+ * Holds a run that was taken for longer, or lets go of it: then its queue has it, and the schedule looks again when
+ * it is due. Changes nothing when it was taken or moved since.
+ */
+export const holdRun = (
+  db: Db,
+  run: RunRow,
+  { until, dueAt }: { readonly until: Date | null; readonly dueAt: Date },
+): Promise<unknown> =>
+  around('run.hold', () =>
+    db
+      .updateTable('schedule_run')
+      .set({ due_at: dueAt, held_until: until })
+      .where('merchant_id', '=', run.merchant_id)
+      .where('id', '=', run.id)
+      .where('state', '=', run.state)
+      .where('attempts', '=', run.attempts)
+      .where('held_until', 'is not', null)
       .executeTakeFirst(),
   )
 
@@ -168,6 +191,7 @@ export async function changeRun(db: Db | Trx, run: RunRow, change: RunChange): P
       .set({
         state: change.state,
         due_at: change.dueAt,
+        held_until: null,
         note: change.note,
         ...(change.finishedAt === undefined ? {} : { finished_at: change.finishedAt }),
       })

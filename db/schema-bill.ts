@@ -42,6 +42,8 @@ export interface BillSchema {
     attempts: Generated<bigint>
     due_at: Date | null
     deadline_at: Date
+    /** Until then somebody is at work on it. */
+    held_until: Date | null
     note: string | null
     finished_at: Date | null
   }

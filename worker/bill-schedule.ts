@@ -7,11 +7,11 @@ import { addDays, availableAt, businessDateOf, datesDue } from '#domain/business
 import { addMs } from '#domain/time'
 import type { BillKind } from '#channel/bill'
 import type { WorkerDeps } from './deps.ts'
+import { QUEUED_MS } from './hold.ts'
 
 /** Vendors keep bills for some months; what is older is a person's. */
 const DAYS_MAX = 90
 const HOUR_MS = 3_600_000
-const LEASE_MS = 30 * 60_000
 const REPAIR_LEASE_MS = 5 * 60_000
 /** Messages are repeated for a day, and a day's bill is waited for as long. */
 const SUMMARY_DAYS = 4
@@ -41,13 +41,19 @@ export async function tickBills(deps: WorkerDeps): Promise<BillTick> {
     )
   const planned = await plan('transaction')
   const funds = await plan('fund')
-  const woken = await wakeRuns(deps.db, deps.jobs, { now, leaseUntil: addMs(now, LEASE_MS) })
+  const woken = await wakeBills(deps)
   const repairs = await wakeDiscrepancies(deps.db, deps.jobs, {
     now,
     leaseUntil: addMs(now, REPAIR_LEASE_MS),
   })
   await compareSummaries(deps, now)
   return { planned, funds, woken, repairs }
+}
+
+/** Wakes up runs whose time has come: what a worker that was killed has left is one of them a minute later. */
+export function wakeBills({ clock, db, jobs }: WorkerDeps): Promise<number> {
+  const now = clock.now()
+  return wakeRuns(db, jobs, { now, leaseUntil: addMs(now, QUEUED_MS) })
 }
 
 /** A summary may be told after the bill was read, and a bill may come after its summary. */
@@ -77,7 +83,7 @@ function runsOf(deps: WorkerDeps, owner: BillOwner, { kind, now }: Wanted): read
     task: TASKS[kind],
     businessDate,
     // The oldest first: a day is done before the next one is asked about.
-    dueAt: addMs(now, LEASE_MS),
+    dueAt: addMs(now, QUEUED_MS),
     deadlineAt: addMs(
       latest(now, availableAt(businessDate, availableAtMinute)),
       deadlineHours * HOUR_MS,

@@ -56,6 +56,8 @@ export interface WorkerOptions {
   readonly partitionPattern?: string
   /** When missing bills are looked for; every five minutes unless given. */
   readonly billPattern?: string
+  /** When waiting bills are looked for; twice a minute unless given. */
+  readonly billWakePattern?: string
   readonly requireDurable: boolean
 }
 

@@ -5,8 +5,9 @@ import { assertDurable } from '#db/durability'
 import { jobsOf } from '#db/job'
 import { makePartitions } from '#db/partition'
 import type { SweepCounts } from '#db/sweep'
-import type { WorkerOptions } from './deps.ts'
-import { tickBills } from './bill-schedule.ts'
+import type { WorkerDeps, WorkerOptions } from './deps.ts'
+import { removeLeftBills } from './bill-file.ts'
+import { tickBills, wakeBills } from './bill-schedule.ts'
 import { makeDeps } from './make-deps.ts'
 import { createHeapKeeper, ownHeap } from './heap.ts'
 import { refreshVendorKeys } from './key-refresh.ts'
@@ -28,6 +29,8 @@ export interface Worker {
 export const KEY_REFRESH_PATTERN = '0 23 5,17 * * *'
 /** When the schedule looks for bills that can be asked for. */
 export const BILL_PATTERN = '0 */5 * * * *'
+/** When it looks for what a worker that was killed has left. */
+const BILL_WAKE_PATTERN = '15,45 * * * * *'
 const PARTITION_PATTERN = '0 37 3 * * *'
 const HEAP_PATTERN = '*/5 * * * * *'
 
@@ -38,17 +41,16 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const db = openDatabase(options.databaseUrl, workerDatabase, onError)
   const billDb = openDatabase(options.databaseUrl, billDatabase, onError)
   if (options.requireDurable) await assertDurable(db)
+  await cleanUp(log)
   const boss = await openQueues(options.databaseUrl, onError)
   const { deps, clockSkewSeconds } = makeDeps(options, { db, billDb, jobs: jobsOf(boss) })
   await startConsumers(boss, deps, { pollingSeconds: options.pollingSeconds })
   const sweepAll = (): Promise<SweepCounts> => sweepNow(deps, options.querySeconds)
-  const bills = schedule(log, 'bills', options.billPattern ?? BILL_PATTERN, async () => {
-    const tick = await tickBills(deps)
-    if (tick.planned + tick.funds + tick.woken > 0) log.info({ ...tick }, 'bills planned')
-  })
+  const [bills, waitingBills] = billSchedules(options, deps)
   const keepHeap = createHeapKeeper(ownHeap)
   const schedules = [
     bills,
+    waitingBills,
     schedule(log, 'sweep', options.sweepPattern, async () => {
       const counts = await sweepAll()
       if (counts.notifications + counts.grants + counts.events > 0)
@@ -78,6 +80,27 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     },
   }
 }
+
+/** What a worker that was killed has left on the disk. */
+async function cleanUp(log: Logger): Promise<void> {
+  const left = await removeLeftBills()
+  if (left > 0) log.info({ left }, 'bills of processes that are no more removed')
+}
+
+/** What nobody has begun, and, more often, what waits. */
+const billSchedules = (
+  { log, billPattern = BILL_PATTERN, billWakePattern = BILL_WAKE_PATTERN }: WorkerOptions,
+  deps: WorkerDeps,
+): readonly [Cron, Cron] => [
+  schedule(log, 'bills', billPattern, async () => {
+    const tick = await tickBills(deps)
+    if (tick.planned + tick.funds + tick.woken > 0) log.info({ ...tick }, 'bills planned')
+  }),
+  schedule(log, 'waiting bills', billWakePattern, async () => {
+    const woken = await wakeBills(deps)
+    if (woken > 0) log.info({ woken }, 'bills taken up again')
+  }),
+]
 
 /** What fails is repeated by the next tick; `protect` keeps two of one kind from overlapping. */
 function schedule(log: Logger, name: string, pattern: string, work: () => Promise<void>): Cron {

@@ -1,60 +1,144 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { changeRun, claimRun, findRun } from '#db/run'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import pino from 'pino'
+import { changeRun, claimRun } from '#db/run'
 import { assert } from '#domain/assert'
+import { addDays } from '#domain/business-day'
 import { newRunId } from '#domain/id'
+import type { RunId } from '#domain/id'
 import { addMs } from '#domain/time'
+import { whileHeld } from '#worker/hold'
+import { makeDeps } from '#worker/make-deps'
+import { testSealKey } from '../support/platform.ts'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
+import { waitFor } from '../support/wait.ts'
 import { openDesk } from './desk.ts'
 import type { Desk } from './desk.ts'
 
 const TIMEOUT_MS = 30_000
+const MINUTE_MS = 60_000
 
 let database: TestDatabase
 let desk: Desk
+let id: RunId
+let date = '2026-01-01'
+const now = new Date()
 
 beforeAll(async () => {
   database = await cloneDatabase()
   desk = await openDesk(database.url)
 }, TIMEOUT_MS)
 
-afterAll(async () => {
-  await desk.stop()
-  await database.drop()
-})
-
-test('of two jobs that fetch the same day, the last to take it is the one whose word counts', async () => {
+beforeEach(async () => {
   const { vendor_merchant_id: vendorMerchantId } = await desk.db
     .selectFrom('channel_account')
     .select('vendor_merchant_id')
     .executeTakeFirstOrThrow()
-  const [id, now] = [newRunId(), new Date()]
+  id = newRunId()
+  date = addDays(date, 1)
   await desk.db
     .insertInto('schedule_run')
     .values({
       merchant_id: desk.merchantId,
       task: 'bill',
       vendor_merchant_id: vendorMerchantId,
-      business_date: '2026-01-01',
+      business_date: date,
       id,
       due_at: now,
       deadline_at: now,
     })
     .execute()
-  const claim = async () => {
-    const run = await claimRun(desk.db, desk.merchantId, id, addMs(now, TIMEOUT_MS))
-    assert(run !== undefined, 'the day waits')
-    return run
-  }
-  const state = async () => (await findRun(desk.db, desk.merchantId, id))?.state
-  const [slow, fast] = [await claim(), await claim()]
-  expect(await changeRun(desk.db, fast, { state: 'loaded', dueAt: now, note: '' })).toBe(true)
-  const loaded = await findRun(desk.db, desk.merchantId, id)
-  assert(loaded !== undefined, 'the day is there')
-  expect(await changeRun(desk.db, loaded, { state: 'done', dueAt: null, note: '' })).toBe(true)
-  for (const late of [slow, fast, loaded]) {
-    const change = { state: 'waiting', dueAt: now, note: 'not ready' } as const
-    expect(await changeRun(desk.db, late, change)).toBe(false)
-  }
-  expect(await state()).toBe('done')
+})
+
+afterAll(async () => {
+  await desk.stop()
+  await database.drop()
+})
+
+const claim = (at: Date, state: 'waiting' | 'loaded' = 'waiting', holdMs = MINUTE_MS) =>
+  claimRun(desk.db, desk.merchantId, { id, state, now: at, heldUntil: addMs(at, holdMs) })
+
+async function claimed(at: Date, state: 'waiting' | 'loaded' = 'waiting', holdMs = MINUTE_MS) {
+  const run = await claim(at, state, holdMs)
+  assert(run !== undefined, `the day is ${state}, and nobody holds it`)
+  return run
+}
+
+const read = () =>
+  desk.db.selectFrom('schedule_run').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+
+describe('of two jobs that fetch the same day', () => {
+  test('one does, and the other finds it held', async () => {
+    const [one, other] = await Promise.all([claim(now), claim(now)])
+    expect([one, other].filter((run) => run !== undefined)).toHaveLength(1)
+    expect(await claim(addMs(now, MINUTE_MS - 1))).toBeUndefined()
+  })
+
+  test('the one that took it after the other’s hold had ended is the one whose word counts', async () => {
+    const slow = await claimed(now)
+    const fast = await claimed(addMs(now, MINUTE_MS))
+    expect(await changeRun(desk.db, fast, { state: 'loaded', dueAt: now, note: '' })).toBe(true)
+    const loaded = await claimed(now, 'loaded')
+    expect(await changeRun(desk.db, loaded, { state: 'done', dueAt: null, note: '' })).toBe(true)
+    for (const late of [slow, fast, loaded]) {
+      const change = { state: 'waiting', dueAt: now, note: 'not ready' } as const
+      expect(await changeRun(desk.db, late, change)).toBe(false)
+    }
+    expect(await read()).toMatchObject({ state: 'done', held_until: null })
+  })
+})
+
+describe('a run that somebody works on', () => {
+  const holdMs = 400
+  const times = { holdMs, renewMs: 50 }
+  const newDeps = () =>
+    makeDeps(
+      {
+        databaseUrl: database.url,
+        sealKey: testSealKey(),
+        pointsUrl: 'http://127.0.0.1:9',
+        publicUrl: 'http://127.0.0.1:9',
+        localHosts: [],
+        clock: { now: () => new Date() },
+        log: pino({ level: 'silent' }),
+        compensationSeconds: 3600,
+        retrySeconds: 60,
+        querySeconds: 60,
+        requireDurable: false,
+        sweepPattern: '',
+        pollingSeconds: 1,
+      },
+      { db: desk.db, billDb: desk.db, jobs: desk.deps.jobs },
+    ).deps
+
+  test('is held for as long as that takes, and by nobody when it has failed', async () => {
+    const run = await claimed(new Date(), 'waiting', holdMs)
+    const work = Promise.withResolvers<void>()
+    const working = whileHeld(newDeps(), run, () => work.promise, times)
+    const endsAt = Date.now() + 3 * holdMs
+    // Several holds long: without renewal the second claim would be given.
+    await waitFor('three holds', async () => {
+      expect(await claim(new Date())).toBeUndefined()
+      return Date.now() > endsAt ? true : undefined
+    })
+    work.reject(new Error('the vendor is gone'))
+    expect(await working.catch((error: unknown) => String(error))).toContain('is gone')
+    const { due_at: dueAt, held_until: heldUntil } = await read()
+    expect(heldUntil).toBeNull()
+    // Its queue repeats it; the schedule does not, for a while.
+    expect(dueAt?.getTime()).toBeGreaterThan(Date.now() + 29 * MINUTE_MS)
+    expect(await claim(new Date())).toBeDefined()
+  })
+
+  test('is not held by one whose hold had ended, and was taken over', async () => {
+    const slow = await claimed(new Date(), 'waiting', 0)
+    const fast = await claimed(new Date())
+    const work = Promise.withResolvers<void>()
+    const working = whileHeld(newDeps(), slow, () => work.promise, { holdMs: 0, renewMs: 20 })
+    const endsAt = Date.now() + 200
+    await waitFor('ten renewals', () => (Date.now() > endsAt ? true : undefined))
+    work.resolve()
+    await working
+    expect(await read()).toMatchObject({ attempts: fast.attempts, held_until: fast.held_until })
+  })
 })

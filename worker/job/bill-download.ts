@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import type { BillFetch, BillKind, BillPart } from '#channel/bill'
 import { BillBroken } from '#channel/bill'
 import type { Exchange } from '#channel/http'
@@ -20,9 +19,9 @@ import { TryAgain } from '../deps.ts'
 import type { WorkerDeps } from '../deps.ts'
 import { openBillFile } from '../bill-file.ts'
 import type { TemporaryBill } from '../bill-file.ts'
+import { HOLD_MS, QUEUED_MS, whileHeld } from '../hold.ts'
 import type { Vendor } from '../vendor.ts'
 
-const LEASE_MS = 30 * 60_000
 const MS_PER_SECOND = 1000
 
 /**
@@ -30,18 +29,22 @@ const MS_PER_SECOND = 1000
  * money of that day is not believed; what does not come until the deadline goes to a person.
  */
 export async function runBillDownload(deps: WorkerDeps, job: RunJob): Promise<void> {
-  const leaseUntil = addMs(deps.clock.now(), LEASE_MS)
-  const run = await claimRun(deps.db, job.merchantId, job.runId, leaseUntil)
-  if (run === undefined) return
+  const now = deps.clock.now()
+  const claim = { id: job.runId, state: 'waiting', now, heldUntil: addMs(now, HOLD_MS) } as const
+  const run = await claimRun(deps.db, job.merchantId, claim)
+  if (run !== undefined) await whileHeld(deps, run, () => download(deps, run))
+}
+
+async function download(deps: WorkerDeps, run: RunRow): Promise<void> {
   const vendor = await loadOwner(deps, run)
   const part = vendor.channel.bill
   if (part === undefined) return giveUp(deps, run, 'this channel has no bills')
-  const file = await openBillFile(run.business_date)
+  const file = await openBillFile()
   try {
     const outcome = await fetchBill(deps, vendor, { run, part, file })
     await follow(deps, { run, part, file }, outcome)
   } finally {
-    await rm(file.directory, { recursive: true, force: true })
+    await file.remove()
   }
 }
 
@@ -130,7 +133,8 @@ async function load(
 async function finishLoad(deps: WorkerDeps, run: RunRow, loaded: LoadedBill): Promise<void> {
   const note = `${loaded.lines} lines${loaded.isRepeat ? ', the same bytes as before' : ''}`
   await commit(deps.db, 'bill.loaded', async (trx) => {
-    const change = { state: 'loaded', dueAt: deps.clock.now(), note } as const
+    const dueAt = addMs(deps.clock.now(), QUEUED_MS)
+    const change = { state: 'loaded', dueAt, note } as const
     if (!(await changeRun(trx, run, change))) return
     const data = { merchantId: run.merchant_id, runId: run.id }
     await deps.jobs.send(trx, 'reconcile', [{ data }])

@@ -2,7 +2,7 @@ import { commit } from '#db/commit'
 import { planPointsRun } from '#db/points-run'
 import { reconcileDay } from '#db/reconcile'
 import type { DayToMatch } from '#db/reconcile'
-import { changeRun, findRun } from '#db/run'
+import { changeRun, claimRun } from '#db/run'
 import type { RunRow } from '#db/run'
 import type { RunJob } from '#domain/job'
 import { findBillAccount } from '#db/vendor-merchant'
@@ -10,6 +10,7 @@ import { findAccount } from '#db/account'
 import { addMs } from '#domain/time'
 import { TryAgain } from '../deps.ts'
 import type { WorkerDeps } from '../deps.ts'
+import { HOLD_MS, whileHeld } from '../hold.ts'
 import { runReconcileFund } from './reconcile-fund.ts'
 import { runReconcilePoints } from './reconcile-points.ts'
 
@@ -25,8 +26,13 @@ export async function runReconcile(
   job: RunJob,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<void> {
-  const run = await findRun(deps.db, job.merchantId, job.runId)
-  if (run?.state !== 'loaded') return
+  const now = deps.clock.now()
+  const claim = { id: job.runId, state: 'loaded', now, heldUntil: addMs(now, HOLD_MS) } as const
+  const run = await claimRun(deps.db, job.merchantId, claim)
+  if (run !== undefined) await whileHeld(deps, run, () => compare(deps, run, signal))
+}
+
+async function compare(deps: WorkerDeps, run: RunRow, signal: AbortSignal): Promise<void> {
   const day = await loadDay(deps, run)
   if (run.task === 'fund') return runReconcileFund(deps, run, day)
   if (run.task === 'points') return runReconcilePoints(deps, run, day, signal)
