@@ -17,6 +17,8 @@ export interface ChannelDeps {
   newNonce(): string
   /** Absolute limit of one call to a vendor; each vendor has its own without it. */
   readonly timeoutMs?: number
+  /** Waits before something is asked again; the real time unless given. */
+  pause?(ms: number): Promise<void>
 }
 
 /** The merchant number that owns an account at its vendor: the owner of bills. */

@@ -4,8 +4,9 @@ import { availableAt, businessDateOf } from '#domain/business-day'
 import { BillBroken } from '../bill.ts'
 import type { BillFetch, BillPart, BillRequest, BillSink, BillTimes } from '../bill.ts'
 import type { Exchange, RecordExchange } from '../http.ts'
+import { ReadAgain } from '../read-again.ts'
 import { DayTotals, readBill, writeEnd, writeHead, writePage } from './bill-read.ts'
-import { callVendor } from './call.ts'
+import { callVendor, isPassing } from './call.ts'
 import type { Context, VendorAnswer } from './call.ts'
 import {
   DAY_END_HOUR,
@@ -53,7 +54,8 @@ async function fetchBill(context: Context, request: BillRequest, ends: Ends): Pr
   const problem = problemOf(context, request)
   if (problem !== undefined) return problem
   const owner = ownerOf(context.settings, businessDate)
-  const call = { context, owner, record: summing(ends.record) }
+  const again = new ReadAgain(context.deps)
+  const call = { context, owner, again, record: summing(ends.record) }
   const hash = createHash('sha256')
   const keep = (bytes: Uint8Array) => {
     hash.update(bytes)
@@ -102,6 +104,7 @@ const FULL = unknown('expected fewer bytes')
 interface ReadingDeps {
   readonly context: Context
   readonly owner: BillOwner
+  readonly again: ReadAgain
   readonly record: RecordExchange
   /** False when it can hold no more. */
   readonly keep: (bytes: Uint8Array) => Promise<boolean>
@@ -166,9 +169,10 @@ class Reading {
   }
 
   async #ask(list: List, target: string): Promise<Asked> {
-    const { context, owner, record, keep } = this.#deps
+    const { context, owner, again, record, keep } = this.#deps
     this.#pages += 1
-    const answer = await callVendor(context, { kind: 'bill', method: 'GET', target }, record)
+    const call = { kind: 'bill', method: 'GET', target } as const
+    const answer = await again.ask(() => callVendor(context, call, record), isPassing)
     switch (answer.kind) {
       case 'done': {
         const page = pageOf(list, answer.body, owner)

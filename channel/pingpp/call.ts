@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { unixSeconds } from '#domain/time'
 import { utf8 } from '../crypto.ts'
 import { sendHttp } from '../http.ts'
-import type { Answered, HttpOutcome, RecordExchange } from '../http.ts'
+import type { Answered, HttpOutcome, NoAnswerCause, RecordExchange } from '../http.ts'
 import { parseJson } from '../json.ts'
 import type { ChannelDeps } from '../registry.ts'
 import type { Keyring } from './key.ts'
@@ -60,10 +60,14 @@ const BAD_GATEWAY = 502
 const ATTEMPTS_MAX = 2
 /** Ping++ dossier, section 5: the plan's concurrency, and a limit of rate. Whoever asks again asks later. */
 const BACK_OFF_STATUSES = new Set([403, 429])
+/** A refund may not be repeated; a page of a list is, by who reads it and with pauses (`read-again.ts`). */
+const ONCE: ReadonlySet<VendorCall['kind']> = new Set(['refund', 'bill'])
+const PASSING: ReadonlySet<string> = new Set<NoAnswerCause>(['connection', 'cut', 'timeout'])
+const PASSING_STATUS = /^status (?:5\d\d|403|429)$/
 const USER_AGENT = 'pingzhang/0.1'
 
 /**
- * Calls the vendor; a 502 is repeated once with the same body, anything else is not.
+ * Calls the vendor; a 502 is repeated once with the same body, anything else is not (a page of a bill by its reader).
  *
  * A refund is sent once whatever is answered: the second call would be a second refund (payment rules, 5).
  */
@@ -73,7 +77,7 @@ export async function callVendor(
   record: RecordExchange,
 ): Promise<VendorAnswer> {
   let outcome: HttpOutcome = { kind: 'no_answer', cause: 'connection' }
-  const attemptsMax = call.kind === 'refund' ? 1 : ATTEMPTS_MAX
+  const attemptsMax = ONCE.has(call.kind) ? 1 : ATTEMPTS_MAX
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     outcome = await sendSigned(context, call, record)
     if (outcome.kind !== 'answered' || outcome.status !== BAD_GATEWAY) break
@@ -82,6 +86,10 @@ export async function callVendor(
     ? believe(context, outcome)
     : { kind: 'unknown', cause: outcome.cause }
 }
+
+/** Trouble on the way or at the vendor that may be over in a moment; never an answer that is not its own. */
+export const isPassing = (answer: VendorAnswer): boolean =>
+  answer.kind === 'unknown' && (PASSING.has(answer.cause) || PASSING_STATUS.test(answer.cause))
 
 async function believe(context: Context, answered: Answered): Promise<VendorAnswer> {
   const { status, body } = answered

@@ -124,10 +124,15 @@ describe('a day whose lists fail or differ', () => {
       for (const amount of [100, 200, 300]) await scene.pay(await scene.buy(amount))
       scene.vendor.setKnobs({ listPageMax: 1, billBreaks: true })
       scene.passTo(dayAfter(day), '04:06:00')
-      const run = await waitFor('a failed fetch', async () => {
-        const now = await scene.waitForRun(day, 'waiting')
-        return now.note === null ? undefined : now
-      })
+      // The page is asked for three times more, for some twenty seconds.
+      const run = await waitFor(
+        'a failed fetch',
+        async () => {
+          const now = await scene.waitForRun(day, 'waiting')
+          return now.note === null ? undefined : now
+        },
+        TIMEOUT_MS / 2,
+      )
       expect(run.note).toBe('status 500')
       expect(await scene.stored(day)).toEqual({ bills: 0, lines: 0 })
       expect(await scene.found(day)).toEqual([])

@@ -34,7 +34,11 @@ function channelOf(mode: 'live' | 'test', app = APP): Built {
       keyOf('merchant_private', 'own', keys.merchant.privateKeyPem),
       keyOf('vendor_public', 'vendor', keys.vendor.publicKeyPem),
     ],
-    deps: { fetch: (url, init) => fetch(url, init), localHosts: [new URL(emulator.url).host] },
+    deps: {
+      fetch: (url, init) => fetch(url, init),
+      localHosts: [new URL(emulator.url).host],
+      pause: () => Promise.resolve(),
+    },
   })
 }
 
@@ -223,16 +227,25 @@ describe('what is planted is there', () => {
     ['an answer of half its length', { billTruncated: 1 }],
     ['an answer with another bit', { billCorrupt: 1 }],
     ['an answer of 64 MiB', { billBomb: 1 }],
-    ['500 in the middle', { billBreaks: 1 }],
+    ['500 in the middle, four times', { billBreaks: 4 }],
     ['a list that begins again', { billCursorLoop: true }],
-    ['an answer that breaks off', { cutAnswers: 1 }],
+    ['an answer that breaks off, four times', { cutAnswers: 4 }],
     ['a page without a signature', { unsignedAnswers: 1 }],
     ['a page of a stranger', { badlySignedAnswers: 1 }],
-    ['a plan that is used up', { status403: 1 }],
+    ['a plan that is used up, four times', { status403: 4 }],
   ] as const)('%s is no bill, and asked for again it is whole', async (_name, knobs) => {
     merchant.emulator.setKnobs(knobs)
     expect((await fetchDay()).outcome.kind).toBe('unknown')
     merchant.emulator.resetKnobs()
+    expect(shown((await fetchDay()).lines)).toEqual(WHOLE)
+  })
+
+  test.each([
+    ['500 in the middle', { billBreaks: 2 }],
+    ['an answer that breaks off', { cutAnswers: 2 }],
+    ['a plan that is used up', { status403: 2 }],
+  ] as const)('%s, and again: the page is asked for once more', async (_name, knobs) => {
+    merchant.emulator.setKnobs(knobs)
     expect(shown((await fetchDay()).lines)).toEqual(WHOLE)
   })
 

@@ -125,12 +125,6 @@ describe('a day is fetched', () => {
       expect(url).toContain('/v1/charges')
     }
   })
-
-  test('pingpp checklist 36: a 502 is repeated once', async () => {
-    const bad: Reply = () => new Response('<html>', { status: 502 })
-    expect((await fetchBill([bad, vendor])).outcome.kind).toBe('fetched')
-    expect((await fetchBill([bad, bad, vendor])).outcome.kind).toBe('unknown')
-  })
 })
 
 describe('refunds', () => {

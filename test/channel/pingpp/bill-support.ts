@@ -84,6 +84,8 @@ export interface Fetched {
   readonly outcome: BillFetch
   readonly vendor: TinyVendor
   readonly raw: Uint8Array
+  /** Before each page that was asked for again. */
+  readonly pauses: readonly number[]
 }
 
 export interface How extends ChannelSetup {
@@ -103,14 +105,20 @@ export async function fetchBill(
   replies: readonly Reply[],
   { kind = 'transaction', date = businessDate, room = Infinity, ...setup }: How = {},
 ): Promise<Fetched> {
-  await using vendor = startVendor(replies, { at: atSecond(NEXT_DAY), ...setup })
+  const pauses: number[] = []
+  const pause = (ms: number): Promise<void> => Promise.resolve(void pauses.push(ms))
+  await using vendor = startVendor(replies, {
+    at: atSecond(NEXT_DAY),
+    ...setup,
+    deps: { pause, ...setup.deps },
+  })
   const chunks: Uint8Array[] = []
   const write = (chunk: Uint8Array) => {
     chunks.push(Uint8Array.from(chunk))
     return Promise.resolve(chunks.reduce((sum, { length }) => sum + length, 0) <= room)
   }
   const outcome = await billOf(vendor).fetch({ businessDate: date, kind }, { write }, vendor.record)
-  return { outcome, vendor, raw: Buffer.concat(chunks) }
+  return { outcome, vendor, pauses, raw: Buffer.concat(chunks) }
 }
 
 /** Only the addresses, without the host. */
