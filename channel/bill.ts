@@ -1,3 +1,4 @@
+import type { RefundMoment } from '#domain/business-day'
 import type { RecordExchange } from './http.ts'
 
 /** `transaction`: what customers paid and got back. `fund`: how the vendor's account with us moved. */
@@ -8,6 +9,8 @@ export interface BillTimes {
   readonly kinds: readonly BillKind[]
   /** When the vendor's business day ends, in hours of Asia/Shanghai: 24, or 23 at UnionPay. */
   readonly dayEndHour: number
+  /** By which moment a refund belongs to a day: when the vendor took it, or when the money went back. */
+  readonly refundsBy: RefundMoment
   /** When yesterday's bill can be asked for, in minutes after midnight of Asia/Shanghai. */
   readonly availableAtMinute: number
   /** Seconds between two asks while the bill is not ready. */

@@ -31,6 +31,7 @@ export async function findLastScope(trx: Trx, day: DayToMatch): Promise<Scope | 
       billId: last.bill_id,
       ...boundsOf(day.businessDate, day.dayEndHour),
       lastHoldDate: day.businessDate,
+      refundsBy: day.refundsBy,
     }
   )
 }

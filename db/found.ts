@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
+import type { RefundMoment } from '#domain/business-day'
 import type { BillId, MerchantId, ReconciliationId, VendorMerchantId } from '#domain/id'
 import type { Trx } from './database.ts'
 
@@ -13,6 +14,7 @@ export interface Scope {
   readonly from: Date
   readonly to: Date
   readonly lastHoldDate: string
+  readonly refundsBy: RefundMoment
   readonly now: Date
 }
 

@@ -42,11 +42,14 @@ async function stageShortRefunds(trx: Trx, scope: Scope): Promise<void> {
     FROM refund r
     WHERE r.merchant_id = ${merchantId} AND r.state = 'succeeded'
       AND r.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
-      AND coalesce(r.sent_at, r.succeeded_at) >= ${scope.from}
-      AND coalesce(r.sent_at, r.succeeded_at) < ${scope.to}
+      AND ${refundedAt(scope)} >= ${scope.from} AND ${refundedAt(scope)} < ${scope.to}
       AND NOT EXISTS (SELECT 1 FROM ${JUDGED.refunds} j WHERE j.id = r.id)`
   await withPlan(trx, FEW_LEFT, () => stage(trx, 'short_refund', short))
 }
+
+/** A refund that was sent in the evening and carried out at night stands on one day's bill: which, the vendor says. */
+const refundedAt = ({ refundsBy }: Scope): RawBuilder<unknown> =>
+  refundsBy === 'sent' ? sql`coalesce(r.sent_at, r.succeeded_at)` : sql`r.succeeded_at`
 
 /** Every number that the vendor may know something by, with the day that it is missing on. */
 function wantedOf(scope: Scope): RawBuilder<unknown> {

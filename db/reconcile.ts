@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { hit } from '#failpoint'
 import { addDays, boundsOf } from '#domain/business-day'
+import type { RefundMoment } from '#domain/business-day'
 import { newReconciliationId } from '#domain/id'
 import type { BillId, MerchantId, ReconciliationId, VendorMerchantId } from '#domain/id'
 import { commit } from './commit.ts'
@@ -22,6 +23,8 @@ export interface DayToMatch {
   readonly businessDate: string
   /** Of the channel: when the vendor's day ends in Asia/Shanghai. */
   readonly dayEndHour: number
+  /** Of the channel: what dates a refund. */
+  readonly refundsBy: RefundMoment
   readonly now: Date
 }
 
@@ -86,6 +89,7 @@ function scopeOf(
     billId,
     ...boundsOf(businessDate, day.dayEndHour),
     lastHoldDate: addDays(businessDate, HOLD_DAYS),
+    refundsBy: day.refundsBy,
   }
 }
 

@@ -16,6 +16,9 @@ export function businessDateOf(at: Date, endHour: number): string {
   return shifted.toISOString().slice(0, 10)
 }
 
+/** What dates a refund: the moment at which the vendor took it, or that at which the money had gone back. */
+export type RefundMoment = 'sent' | 'succeeded'
+
 /** The first moment of a business day and the first after it. */
 export function boundsOf(
   businessDate: string,

@@ -19,6 +19,7 @@ const DECIDED_AT_MINUTE = 10 * 60
 export const billTimes: BillTimes = {
   kinds: ['transaction', 'fund'],
   dayEndHour: 24,
+  refundsBy: 'sent',
   availableAtMinute: AVAILABLE_AT_MINUTE,
   retrySeconds: 60 * 60,
   deadlineHours: 24,

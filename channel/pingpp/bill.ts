@@ -22,6 +22,7 @@ const READY_AT_MINUTE = 4 * 60
 export const billTimes: BillTimes = {
   kinds: ['transaction'],
   dayEndHour: DAY_END_HOUR,
+  refundsBy: 'succeeded',
   availableAtMinute: READY_AT_MINUTE + 5,
   retrySeconds: 30 * 60,
   deadlineHours: 24,

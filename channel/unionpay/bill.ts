@@ -18,6 +18,7 @@ import type { Fields } from './wire.ts'
 export const billTimes: BillTimes = {
   kinds: ['transaction'],
   dayEndHour: 23,
+  refundsBy: 'sent',
   availableAtMinute: 9 * 60 + 5,
   retrySeconds: 30 * 60,
   deadlineHours: 24,

@@ -21,6 +21,7 @@ const READY_AT_MINUTE = 10 * 60
 export const billTimes: BillTimes = {
   kinds: ['transaction', 'fund'],
   dayEndHour: 24,
+  refundsBy: 'sent',
   availableAtMinute: READY_AT_MINUTE + 5,
   retrySeconds: 30 * 60,
   deadlineHours: 24,

@@ -64,8 +64,8 @@ function describeTimes({ name, part, samples }: ContractBill): void {
   const strategy = strategies[name]
   test('are said to be there, with their times, by strategy and channel alike', () => {
     expect(strategy?.capabilities.bill).toBe(true)
-    const { dayEndHour, availableAtMinute, retrySeconds, deadlineHours, kinds } = part()
-    const times = { kinds, dayEndHour, availableAtMinute, retrySeconds, deadlineHours }
+    const { refundsBy, dayEndHour, availableAtMinute, retrySeconds, deadlineHours, kinds } = part()
+    const times = { kinds, refundsBy, dayEndHour, availableAtMinute, retrySeconds, deadlineHours }
     expect(strategy?.billTimes).toEqual(times)
     expect(new Set(samples.map(({ kind }) => kind))).toEqual(new Set(kinds))
     expect(retrySeconds).toBeGreaterThan(60)

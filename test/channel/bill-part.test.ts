@@ -2,11 +2,14 @@ import { expect, test } from 'bun:test'
 import { strategies } from '#channel/strategies'
 import { BILL_PARTS } from './bill-part.ts'
 
-test('every vendor has bills, and of the kinds that the table says', () => {
-  const built = Object.entries(strategies).map(([name, { billTimes }]) => [name, billTimes?.kinds])
-  const expected = Object.entries(BILL_PARTS).map(([name, { hasFund }]) => [
+test('every vendor has bills, of the kinds and with the refunds that the table says', () => {
+  const built = Object.entries(strategies).map(([name, { billTimes }]) => [
     name,
-    hasFund ? ['transaction', 'fund'] : ['transaction'],
+    { hasFund: billTimes?.kinds.includes('fund'), refundsBy: billTimes?.refundsBy },
+  ])
+  const expected = Object.entries(BILL_PARTS).map(([name, { hasFund, refundsBy }]) => [
+    name,
+    { hasFund, refundsBy },
   ])
   expect(Object.fromEntries(built)).toEqual(Object.fromEntries(expected))
 })

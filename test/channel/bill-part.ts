@@ -1,4 +1,5 @@
 import { assert } from '#domain/assert'
+import type { RefundMoment } from '#domain/business-day'
 
 /** What a vendor's bills consist of. */
 export interface BillParts {
@@ -6,6 +7,8 @@ export interface BillParts {
   readonly hasFund: boolean
   /** An answer gives a link, and the link gives the file. */
   readonly hasLinks: boolean
+  /** What dates a refund (payment rules, section 8). */
+  readonly refundsBy: RefundMoment
 }
 
 /**
@@ -13,10 +16,10 @@ export interface BillParts {
  * comes inside the answer; Ping++, section 6, which has lists alone.
  */
 export const BILL_PARTS: Readonly<Record<string, BillParts>> = {
-  'wechat-pay': { hasFund: true, hasLinks: true },
-  alipay: { hasFund: true, hasLinks: true },
-  unionpay: { hasFund: false, hasLinks: false },
-  pingpp: { hasFund: false, hasLinks: false },
+  'wechat-pay': { hasFund: true, hasLinks: true, refundsBy: 'sent' },
+  alipay: { hasFund: true, hasLinks: true, refundsBy: 'sent' },
+  unionpay: { hasFund: false, hasLinks: false, refundsBy: 'sent' },
+  pingpp: { hasFund: false, hasLinks: false, refundsBy: 'succeeded' },
 }
 
 export function billPartsOf(vendor: string): BillParts {

@@ -8,6 +8,7 @@ import { reconcileDay } from '#db/reconcile'
 import { reconcileFund } from '#db/reconcile-fund'
 import type { Matched } from '#db/reconcile'
 import { businessDateOf } from '#domain/business-day'
+import type { RefundMoment } from '#domain/business-day'
 import type { Desk } from './desk.ts'
 
 /** One day's bill of a desk's vendor merchant; today's unless another is named. */
@@ -29,6 +30,7 @@ export interface BillDay {
 export interface WantedDay {
   readonly businessDate?: string
   readonly dayEndHour?: number
+  readonly refundsBy?: RefundMoment
 }
 
 interface Which {
@@ -46,8 +48,11 @@ export async function openBillDay(
   { db, merchantId, databaseUrl }: Desk,
   wanted: WantedDay = {},
 ): Promise<BillDay> {
-  const { dayEndHour = DAY_END_HOUR, businessDate = businessDateOf(new Date(), dayEndHour) } =
-    wanted
+  const {
+    refundsBy = 'sent',
+    dayEndHour = DAY_END_HOUR,
+    businessDate = businessDateOf(new Date(), dayEndHour),
+  } = wanted
   const { vendor_merchant_id: vendorMerchantId } = await db
     .selectFrom('channel_account')
     .select('vendor_merchant_id')
@@ -67,7 +72,7 @@ export async function openBillDay(
       lines: once(lines.map((line, at) => (line.line === 0 ? { ...line, line: at + 1 } : line))),
       raw: { merchantId, path, headers: {} },
     })
-  const toMatch = (now: Date) => ({ ...day, channel: 'wechat_pay', dayEndHour, now })
+  const toMatch = (now: Date) => ({ ...day, channel: 'wechat_pay', dayEndHour, refundsBy, now })
   const match = (now = new Date()): Promise<Matched | undefined> => reconcileDay(db, toMatch(now))
   return {
     businessDate,

@@ -97,6 +97,7 @@ describe('RC-12 the day cut', () => {
             businessDate,
             channel: 'wechat_pay',
             dayEndHour: 24,
+            refundsBy: 'sent',
             now: new Date(),
           })
         // Each alone in its bill; the other day's bill is not there yet.
@@ -225,5 +226,35 @@ describe('money rule 10: a vendor that clears from 23:00 to 23:00', () => {
       matched: 2,
     })
     expect(await ever()).toEqual([])
+  })
+})
+
+describe('the day of a refund that was sent on one day and carried out five days later', () => {
+  const SUCCESS_DATE = addDays(DATE, 5)
+  const at = (date: string): Date => new Date(`${date}T12:00:00+08:00`)
+
+  async function refunded(): Promise<string> {
+    const { first } = await paidAt(`${addDays(DATE, -1)}T12:00:00`)
+    const refund = await desk.refund(first, 500n)
+    await desk.markSent(refund, at(DATE))
+    await desk.hear({
+      ...refundFactsOf(first, refund, 'succeeded'),
+      refundedAt: at(SUCCESS_DATE),
+    })
+    return refund.id
+  }
+
+  test.each([
+    ['sent', 'where the vendor dates it by its acceptance', DATE, SUCCESS_DATE],
+    ['succeeded', 'where the vendor dates it by its success', SUCCESS_DATE, DATE],
+  ] as const)('%s: %s', async (refundsBy, _when, own, other) => {
+    const id = await refunded()
+    const rerun = (businessDate: string) =>
+      openBillDay(desk, { businessDate, refundsBy }).then((day) => day.revise([]))
+    // An old day is matched again, after the refund's end: its bill lacks nothing.
+    await rerun(other)
+    expect(await ever()).toEqual([])
+    await rerun(own)
+    expect(await ever()).toEqual([`missing_there ${id} held -`])
   })
 })

@@ -51,12 +51,14 @@ async function loadDay(deps: WorkerDeps, run: RunRow): Promise<DayToMatch> {
   const id = await findBillAccount(deps.db, run.merchant_id, run.vendor_merchant_id)
   const account = id && (await findAccount(deps.db, deps.sealKey, id))
   if (account === undefined) throw new TryAgain(`vendor merchant ${run.vendor_merchant_id} is gone`)
+  const { billTimes } = deps.registry.strategy(account.strategy)
   return {
     merchantId: run.merchant_id,
     vendorMerchantId: run.vendor_merchant_id,
     channel: account.channel,
     businessDate: run.business_date,
-    dayEndHour: deps.registry.strategy(account.strategy).billTimes?.dayEndHour ?? 24,
+    dayEndHour: billTimes?.dayEndHour ?? 24,
+    refundsBy: billTimes?.refundsBy ?? 'sent',
     now: deps.clock.now(),
   }
 }
