@@ -78,6 +78,8 @@ export interface BillLine {
   readonly fee: string
   /** A rate as a decimal fraction, such as 0.006; empty where none is printed. */
   readonly rate: string
+  /** What the rate is of, in fen, where it is not the amount: without what the shop's own coupons have paid. */
+  readonly feeBaseMinor?: bigint
   /** The vendor's own word for the state or the type. */
   readonly stateText: string
   /** RFC 3339 with the vendor's offset; empty where the line has no time. */

@@ -13,6 +13,7 @@ export interface LoadedLine {
   readonly amountMinor: bigint
   readonly fee: string
   readonly rate: string
+  readonly feeBaseMinor?: bigint
   readonly stateText: string
   readonly at: string
 }
@@ -24,7 +25,7 @@ interface LinesToCopy {
 }
 
 export const COPY = `COPY bill_line (merchant_id, bill_id, line, business_date, kind, payment_number,
-  channel_payment_id, refund_number, channel_refund_id, amount, fee, rate, state_text, at) FROM STDIN`
+  channel_payment_id, refund_number, channel_refund_id, amount, fee, rate, state_text, at, fee_base) FROM STDIN`
 
 export async function* rowsOf(
   bill: LinesToCopy,
@@ -49,7 +50,7 @@ const rowOf = (line: LoadedLine, businessDate: string): string =>
     line.channelPaymentId,
   )}\t${escape(line.refundNumber)}\t${escape(line.channelRefundId)}\t${line.amountMinor}\t${orNull(
     line.fee,
-  )}\t${orNull(line.rate)}\t${escape(line.stateText)}\t${orNull(line.at)}\n`
+  )}\t${orNull(line.rate)}\t${escape(line.stateText)}\t${orNull(line.at)}\t${line.feeBaseMinor ?? '\\N'}\n`
 
 const orNull = (text: string): string => (text === '' ? '\\N' : escape(text))
 

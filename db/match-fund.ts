@@ -88,7 +88,7 @@ const linesOf = (
   billId: BillId | undefined,
   days: number,
 ): RawBuilder<unknown> => sql`
-  SELECT l.line, l.kind, l.channel_refund_id, l.amount, l.fee, l.state_text, l.at,
+  SELECT l.line, l.kind, l.channel_refund_id, l.amount, l.fee_base, l.fee, l.state_text, l.at,
          coalesce(nullif(l.channel_refund_id, ''), l.channel_payment_id) AS number
   FROM bill_line l
   WHERE l.merchant_id = ${merchantId} AND l.business_date = ${addDays(businessDate, days)}::date
@@ -132,14 +132,17 @@ const placed = (row: string, rows: RawBuilder<unknown>): RawBuilder<unknown> => 
   SELECT ${sql.ref(row)}.*, ${placeOf(row)} AS place FROM ${rows} ${sql.ref(row)}
   WHERE ${sql.ref(`${row}.kind`)} = 'refund'`
 
+/** What a shop's own coupon has paid wholly moves nothing. */
+const movesMoney = sql`coalesce(l.fee_base, l.amount) > 0`
+
 const missingPayments = sql`
   SELECT l.line, l.amount FROM ${LINE} l
-  WHERE l.kind = 'payment' AND NOT EXISTS (
+  WHERE l.kind = 'payment' AND ${movesMoney} AND NOT EXISTS (
     SELECT 1 FROM ${MOVEMENT} m WHERE m.kind = 'payment' AND m.number = l.number)`
 
 const missingRefunds = sql`
   SELECT l.line, l.amount FROM (${placed('l', LINE)}) l
-  WHERE NOT EXISTS (
+  WHERE ${movesMoney} AND NOT EXISTS (
     SELECT 1 FROM (${placed('m', MOVEMENT)}) m WHERE m.number = l.number AND m.place = l.place)`
 
 /** One row for the day: what is missing as a sum, and where it begins. */

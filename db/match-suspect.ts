@@ -63,7 +63,7 @@ const CLEARING_SLACK_MS = 5 * 86_400_000
  * without a fee agrees. The rule allows a fen more, and looks at the others itself: it divides and rounds, which
  * takes too long for every line.
  */
-const isFeePlain = sql`coalesce(abs(l.fee * 100 - l.amount * l.rate) <= 0.5, true)`
+const isFeePlain = sql`coalesce(abs(l.fee * 100 - coalesce(l.fee_base, l.amount) * l.rate) <= 0.5, true)`
 
 /** What the days around miss in their bills; a line of this day's may name it. */
 export const missedAround = ({ merchantId, vendorMerchantId, businessDate }: Scope) => sql`

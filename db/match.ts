@@ -38,7 +38,7 @@ export async function matchPayments(trx: Trx, scope: Scope): Promise<number> {
         WHEN coalesce(p.received_amount, p.amount, n.received_amount, n.amount) <> l.amount THEN 'amount_differs'
         WHEN p.id IS NULL THEN 'number_differs'
         WHEN l.channel_payment_id <> '' AND p.channel_payment_id <> l.channel_payment_id THEN 'number_differs'
-        WHEN abs(l.fee - round(l.amount * l.rate / 100.0, 2)) > 0.01 THEN 'fee_differs'
+        WHEN abs(l.fee - round(coalesce(l.fee_base, l.amount) * l.rate / 100.0, 2)) > 0.01 THEN 'fee_differs'
       END AS kind
     FROM (${lines}) l
     LEFT JOIN payment p ON p.merchant_id = ${merchantId} AND p.id = l.payment_number
@@ -121,7 +121,7 @@ export async function matchRefunds(trx: Trx, scope: Scope): Promise<number> {
         WHEN r.id IS NULL AND l.refund_number ~ ${OUR_REFUND} THEN 'number_differs'
         WHEN coalesce(r.payment_id, v.payment_id) <> coalesce(p.id, q.id) THEN 'number_differs'
         -- A fee that is given back is negative, and as large as its rate makes it.
-        WHEN abs(l.fee + round(l.amount * l.rate / 100.0, 2)) > 0.01 THEN 'fee_differs'
+        WHEN abs(l.fee + round(coalesce(l.fee_base, l.amount) * l.rate / 100.0, 2)) > 0.01 THEN 'fee_differs'
       END AS kind
     FROM ${SUSPECT.lines} l
     LEFT JOIN refund r ON r.merchant_id = ${merchantId} AND r.id = l.refund_number

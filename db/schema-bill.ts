@@ -90,6 +90,8 @@ export interface BillSchema {
     amount: bigint
     fee: string | null
     rate: string | null
+    /** What the rate is of; null where it is the amount. */
+    fee_base: bigint | null
     state_text: string
     at: Date | null
   }

@@ -156,20 +156,24 @@ class TransactionLayout implements BillLayout {
     const stateText = cells.at(columns.state)
     // A state that we do not know, and a code payment taken back, are for a person (dossier, section 6.7).
     const kind = KINDS.get(stateText) ?? 'other'
-    const { total, asked } = this.#addAmounts(cells, line)
-    return {
+    const { total, asked, payable, refunded } = this.#addAmounts(cells, line)
+    const isRefund = kind === 'refund' || (kind === 'other' && total === 0n)
+    const [amountMinor, feeBaseMinor] = isRefund ? [asked, refunded] : [total, payable]
+    const read = {
       line,
       kind,
       paymentNumber: cells.at(columns.paymentNumber),
       channelPaymentId: cells.at(columns.channelPaymentId),
       refundNumber: numberOf(cells, columns.refundNumber),
       channelRefundId: numberOf(cells, columns.channelRefundId),
-      amountMinor: kind === 'refund' || (kind === 'other' && total === 0n) ? asked : total,
+      amountMinor,
       fee: this.#addFee(cells.at(columns.fee), line),
       rate: this.#rateOf(cells, line),
       stateText,
       at: this.#momentOf(cells, line),
     }
+    // Dossier, section 6.7: the shop's own coupons are taken off; what they paid costs no fee.
+    return feeBaseMinor === amountMinor ? read : { ...read, feeBaseMinor }
   }
 
   sums(): ReadonlyMap<string, bigint> {
@@ -203,7 +207,7 @@ class TransactionLayout implements BillLayout {
     }
   }
 
-  #addAmounts(cells: Cells, line: number): { readonly total: bigint; readonly asked: bigint } {
+  #addAmounts(cells: Cells, line: number) {
     this.#rows += 1n
     const columns = this.#columns
     const sums = this.#sums
@@ -219,7 +223,13 @@ class TransactionLayout implements BillLayout {
     if (payable !== 0n) sums.payable += payable
     if (refunded !== 0n) sums.refunded += refunded
     if (coupon !== 0n) sums.coupon += coupon
-    return { total, asked }
+    // A bill without one of the columns says nothing of coupons.
+    return {
+      total,
+      asked,
+      payable: columns.payable < 0 ? total : payable,
+      refunded: columns.refunded < 0 ? asked : refunded,
+    }
   }
 
   /** Five decimals, negative where it is given back with a refund (dossier, section 6.6). */

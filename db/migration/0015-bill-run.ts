@@ -10,5 +10,7 @@ export const billRun = {
     await sql`ALTER TABLE pingzhang.schedule_run ADD COLUMN held_until timestamptz,
       DROP CONSTRAINT schedule_run_task_check,
       ADD CONSTRAINT schedule_run_task_check CHECK (task IN ('bill', 'fund', 'points'))`.execute(db)
+    // Null: the whole amount. What a shop's own coupon has paid costs no fee.
+    await sql`ALTER TABLE pingzhang.bill_line ADD COLUMN fee_base bigint`.execute(db)
   },
 }

@@ -50,6 +50,14 @@ describe('money', () => {
     const read = await readLines(lines)
     expect(read[0]?.amountMinor).toBe(10_000n)
     expect(read[2]?.amountMinor).toBe(3000n)
+    // The fee is of what coupons leave; lines without a coupon say nothing more.
+    expect(read.map(({ feeBaseMinor }) => feeBaseMinor)).toEqual([
+      9000n,
+      undefined,
+      2700n,
+      undefined,
+      undefined,
+    ])
   })
 
   test.each(['SUCCESS', 'PROCESSING', 'FAIL', 'CHANGE', 'NEW'])(
