@@ -142,7 +142,7 @@ export const EFFECTS = {
   'endpoint.secret': elsewhereInGateway,
   'vendor.keys': elsewhereInWorker,
   'vendor-key.add': elsewhereInBoth,
-  'log.month': elsewhereInWorker,
+  'month.make': elsewhereInWorker,
   'job.leave': elsewhereInWorker,
   'compensation.later': elsewhereInWorker,
   'sweep.count': elsewhereInWorker,

@@ -62,7 +62,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     schedule(log, 'heap', HEAP_PATTERN, async () => void keepHeap()),
     schedule(log, 'partition', options.partitionPattern ?? PARTITION_PATTERN, async () => {
       const made = await makePartitions(db, clock.now())
-      if (made.length > 0) log.info({ made }, 'months of the transaction log made')
+      if (made.length > 0) log.info({ made }, 'months of tables made')
     }),
   ]
   // What was missed while nobody ran is made up from now on, not with the next tick (reliability notes, section 1.9).

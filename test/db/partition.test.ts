@@ -16,6 +16,10 @@ setDefaultTimeout(TIMEOUT_MS)
 const LATER = new Date('2031-11-30T23:59:59.999Z')
 const MONTHS = ['203111', '203112', '203201', '203202'].map((month) => `transaction_log_${month}`)
 
+/** The new months of one table. */
+const madeOf = async (table: string, now: Date): Promise<readonly string[]> =>
+  (await makePartitions(db, now)).filter((name) => name.startsWith(table))
+
 let database: TestDatabase
 let db: Db
 
@@ -67,10 +71,11 @@ const problemOf = (work: Promise<unknown>): Promise<string> =>
 
 describe('the months of the transaction log', () => {
   test('are made up to three months ahead, over the end of a year, and only once', async () => {
-    expect(await makePartitions(db, LATER)).toEqual(MONTHS)
+    expect(await madeOf('transaction_log', LATER)).toEqual(MONTHS)
     expect(await makePartitions(db, LATER)).toEqual([])
     expect(await makePartitions(db, new Date('2031-12-01T00:00:00Z'))).toEqual([
       'transaction_log_203203',
+      'bill_line_203203',
     ])
   })
 
@@ -96,7 +101,7 @@ describe('the months of the transaction log', () => {
     await write('ahead', '2032-02-29T23:59:59Z')
     await write('far', '2040-01-01T00:00:00Z')
     expect([...new Set(Object.values(await places()))]).toEqual(['transaction_log_default'])
-    expect(await makePartitions(db, LATER)).toEqual(['transaction_log_203107', ...MONTHS])
+    expect(await madeOf('transaction_log', LATER)).toEqual(['transaction_log_203107', ...MONTHS])
     expect(await places()).toEqual({
       missed: 'transaction_log_203107',
       now: 'transaction_log_203111',
@@ -123,7 +128,7 @@ describe('the months of the transaction log', () => {
 
   test('are made once by two workers at the same time, with rows in the way', async () => {
     await write('stray', '2031-12-24T00:00:00Z')
-    const made = await Promise.all([makePartitions(db, LATER), makePartitions(db, LATER)])
+    const made = await Promise.all([1, 2].map(() => madeOf('transaction_log', LATER)))
     expect(made.flat()).toEqual(MONTHS)
     expect(await places()).toEqual({ stray: 'transaction_log_203112' })
   })
@@ -162,4 +167,42 @@ describe('the months of the transaction log', () => {
     },
     TIMEOUT_MS,
   )
+})
+
+describe('the months of bill lines', () => {
+  const load = (billId: string, businessDate: string) =>
+    sql`INSERT INTO bill_line (merchant_id, bill_id, line, business_date, kind, payment_number, channel_payment_id,
+          refund_number, channel_refund_id, amount, state_text)
+        VALUES ('m1', ${billId}, 1, ${businessDate}::date, 'payment', '', '', '', '', 100, '')`.execute(
+      db,
+    )
+
+  const placesOfLines = async () => {
+    const { rows } = await sql<{ bill_id: string; place: string }>`
+      SELECT bill_id, tableoid::regclass::text AS place FROM bill_line`.execute(db)
+    return Object.fromEntries(rows.map(({ bill_id: id, place }) => [id, place]))
+  }
+
+  test('are there for the days that are made up, and ahead', async () => {
+    const months = ['203108', '203109', '203110', '203111', '203112', '203201', '203202']
+    expect(await madeOf('bill_line', LATER)).toEqual(months.map((month) => `bill_line_${month}`))
+  })
+
+  test('are the business date’s own, whatever the server’s time zone', async () => {
+    const zone = sql`ALTER DATABASE ${sql.id(new URL(database.url).pathname.slice(1))} SET timezone = 'Asia/Shanghai'`
+    await zone.execute(db)
+    const own = openDatabase(database.url, workerDatabase, () => undefined)
+    await load('stray', '2031-11-01')
+    await makePartitions(own, LATER)
+    await load('last', '2031-10-31')
+    await load('first', '2031-12-01')
+    await load('old', '2030-01-31')
+    await own.destroy()
+    expect(await placesOfLines()).toEqual({
+      stray: 'bill_line_203111',
+      last: 'bill_line_203110',
+      first: 'bill_line_203112',
+      old: 'bill_line_default',
+    })
+  })
 })
