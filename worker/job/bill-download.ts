@@ -180,8 +180,16 @@ async function giveUp(deps: WorkerDeps, run: RunRow, why: string): Promise<void>
   if (!(await changeRun(deps.db, run, { state: 'failed', dueAt: null, note: why }))) return
   await openCase(deps.db, {
     merchantId: run.merchant_id,
-    kind: run.task === 'fund' ? 'fund_bill_missing' : 'bill_missing',
-    subject: `${run.vendor_merchant_id} ${run.business_date}`,
-    evidence: { why, run: run.id },
+    ...caseOf(run),
+    evidence: { why, run: run.id, business_date: run.business_date },
   })
 }
+
+/**
+ * One for each day without its transaction bill, which is its proof. The fund bill is a second look, and a merchant
+ * may not have signed up for it: one for all of its days, until somebody has seen it.
+ */
+const caseOf = ({ task, vendor_merchant_id: owner, business_date: date }: RunRow) =>
+  task === 'fund'
+    ? { kind: 'fund_bill_missing', subject: owner }
+    : { kind: 'bill_missing', subject: `${owner} ${date}` }
