@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { listMerchantIds, verifyAudit } from '#db/audit-verify'
-import type { AuditVerdict } from '#db/audit-verify'
+import { listMerchantIds, verifyAudit } from '#db/case/audit-verify'
+import type { AuditVerdict } from '#db/case/audit-verify'
 import type { MerchantId } from '#domain/id'
 import { addCommand, report } from './context.ts'
 import type { Context, JsonOption } from './context.ts'

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { listAccounts } from '#db/account-list'
-import type { ListedAccount } from '#db/account-list'
+import { listAccounts } from '#db/account/account-list'
+import type { ListedAccount } from '#db/account/account-list'
 import { addCommand, report } from './context.ts'
 import type { Context, JsonOption } from './context.ts'
 import { withDatabase } from './database.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { findKeyOwners, revokeKeys } from '#db/api-key'
+import { findKeyOwners, revokeKeys } from '#db/account/api-key'
 import type { Db } from '#db/database'
 import type { MerchantId } from '#domain/id'
 import { addCommand, report } from './context.ts'

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { Command } from 'commander'
-import { createApiKey } from '#db/merchant'
+import { createApiKey } from '#db/account/merchant'
 import { SCOPES, parseScope } from '#domain/scope'
 import type { Scope } from '#domain/scope'
 import { addCommand, report } from './context.ts'

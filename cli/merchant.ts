@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { addMerchant } from '#db/merchant'
+import { addMerchant } from '#db/account/merchant'
 import { addCommand, report } from './context.ts'
 import type { Context, JsonOption } from './context.ts'
 import { withDatabase } from './database.ts'

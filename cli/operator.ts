@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { addOperator, revokeOperator } from '#db/operator'
+import { addOperator, revokeOperator } from '#db/account/operator'
 import { parsePerson } from '#domain/reason'
 import { addCommand, report } from './context.ts'
 import type { Context, JsonOption } from './context.ts'

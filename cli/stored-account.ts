@@ -1,5 +1,5 @@
-import { findAccount } from '#db/account'
-import type { StoredAccount } from '#db/account'
+import { findAccount } from '#db/account/account'
+import type { StoredAccount } from '#db/account/account'
 import type { Db } from '#db/database'
 import type { SealKey } from '#db/seal'
 import type { ChannelAccountId } from '#domain/id'

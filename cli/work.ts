@@ -1,6 +1,6 @@
 import { loadNumber } from '#db/config'
-import { PlanChanged } from '#db/confirm-payment'
-import type { ConfirmDeps } from '#db/confirm-payment'
+import { PlanChanged } from '#db/payment/confirm-payment'
+import type { ConfirmDeps } from '#db/payment/confirm-payment'
 import type { Db } from '#db/database'
 import { jobsOf, openSender } from '#db/job'
 import type { Context } from './context.ts'

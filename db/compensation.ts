@@ -2,8 +2,8 @@ import type { CompensationJob } from '#domain/job'
 import type { MerchantId, NotificationId, PaymentId, PointsGrantId } from '#domain/id'
 import { commit } from './commit.ts'
 import type { Db } from './database.ts'
-import { createGrants } from './grant.ts'
-import type { GrantDeps } from './grant.ts'
+import { createGrants } from './points/grant.ts'
+import type { GrantDeps } from './points/grant.ts'
 import { recordRepair } from './repair.ts'
 
 /** Of these notifications, those that are still to be applied. */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { around } from '#failpoint'
 import type { Db, Trx } from './database.ts'
-import { notificationHasCase } from './notification-case.ts'
+import { notificationHasCase } from './notification/notification-case.ts'
 
 /** One figure with its label, as monitoring reads it. */
 export interface Metric {

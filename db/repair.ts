@@ -1,5 +1,5 @@
 import type { MerchantId } from '#domain/id'
-import { appendAudit } from './audit.ts'
+import { appendAudit } from './case/audit.ts'
 import type { Trx } from './database.ts'
 import { countRepairs } from './metrics.ts'
 

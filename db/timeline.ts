@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './database.ts'
-import type { PaymentRow } from './payment.ts'
+import type { PaymentRow } from './payment/payment.ts'
 
 /** One thing that happened to a payment, its order, its refunds or its points. */
 export interface TimelineEntry {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { CaseRow } from '#db/case-list'
+import type { CaseRow } from '#db/case/case-list'
 
 export const CASE_STATES = ['open', 'resolved'] as const
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DiscrepancyRow } from '#db/discrepancy'
+import type { DiscrepancyRow } from '#db/bill/discrepancy'
 import { DISCREPANCY_KINDS, DISCREPANCY_STATES } from '#domain/discrepancy'
 import { jsonMinor } from '#domain/money'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { EndpointRow } from '#db/event-endpoint'
+import type { EndpointRow } from '#db/event/event-endpoint'
 
 export const endpointSchema = z.object({
   id: z.string(),

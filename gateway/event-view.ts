@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { AttemptRow, DeliveryRow, EventRow } from '#db/event-list'
+import type { AttemptRow, DeliveryRow, EventRow } from '#db/event/event-list'
 import { EVENT_TYPES } from '#domain/event'
 
 /** What is sent to an endpoint, byte for byte as it was committed with its cause. */

@@ -1,5 +1,5 @@
 import { StoreUnavailable } from '#channel/callback'
-import type { Arrival } from '#db/notification'
+import type { Arrival } from '#db/notification/notification'
 import { hit } from '#failpoint'
 
 /** Commits a batch; resolves only when every row of it is durable. */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Exchange } from '#channel/http'
 import type { Db } from '#db/database'
-import { addVendorKeys, logKeyExchanges } from '#db/key-refresh'
+import { addVendorKeys, logKeyExchanges } from '#db/account/key-refresh'
 import type { SealKey } from '#db/seal'
 import type { ChannelAccountId } from '#domain/id'
 import { around } from '#failpoint'

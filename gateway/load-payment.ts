@@ -1,5 +1,5 @@
-import { findPayment } from '#db/payment'
-import type { OrderRow, PaymentRow } from '#db/payment'
+import { findPayment } from '#db/payment/payment'
+import type { OrderRow, PaymentRow } from '#db/payment/payment'
 import type { MerchantId } from '#domain/id'
 import { parsePaymentId } from '#domain/id'
 import type { GatewayDeps } from './deps.ts'

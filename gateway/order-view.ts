@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { OrderRow } from '#db/payment'
+import type { OrderRow } from '#db/payment/payment'
 import { jsonMinor } from '#domain/money'
 import { orderStateSchema } from './payment-view.ts'
 

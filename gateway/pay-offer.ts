@@ -1,5 +1,5 @@
 import type { Capabilities } from '#channel/channel'
-import type { PaymentRow } from '#db/payment'
+import type { PaymentRow } from '#db/payment/payment'
 import type { Method, Wallet } from '#domain/method'
 import { WALLETS } from '#domain/method'
 import type { Browser } from './browser.ts'

@@ -1,4 +1,4 @@
-import type { PaymentRow } from '#db/payment'
+import type { PaymentRow } from '#db/payment/payment'
 
 /** Whether money can still be on its way to it. */
 export const isWaiting = ({ state }: Pick<PaymentRow, 'state'>): boolean =>

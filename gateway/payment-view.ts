@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { PaymentRow, ShownOrder } from '#db/payment'
+import type { PaymentRow, ShownOrder } from '#db/payment/payment'
 import { METHODS, WALLETS } from '#domain/method'
 import { jsonMinor } from '#domain/money'
 import type { GatewayDeps } from './deps.ts'

@@ -1,6 +1,6 @@
 import type { Capabilities } from '#channel/channel'
-import { findAccepting } from '#db/account'
-import type { NewAttempt } from '#db/start-attempt'
+import { findAccepting } from '#db/account/account'
+import type { NewAttempt } from '#db/payment/start-attempt'
 import { newPaymentId } from '#domain/id'
 import type { ChannelAccountId, MerchantId, PaymentId } from '#domain/id'
 import { cny } from '#domain/money'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ReconciliationRow } from '#db/reconciliation-list'
+import type { ReconciliationRow } from '#db/bill/reconciliation-list'
 import { jsonMinor } from '#domain/money'
 
 export const reconciliationSchema = z.object({

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ShownRefund } from '#db/refund-view'
+import type { ShownRefund } from '#db/refund/refund-view'
 import { jsonMinor } from '#domain/money'
 import type { RefundState } from '#domain/state'
 

@@ -1,5 +1,5 @@
-import type { PaymentRow } from '#db/payment'
-import { findPayment } from '#db/payment'
+import type { PaymentRow } from '#db/payment/payment'
+import { findPayment } from '#db/payment/payment'
 import type { PaymentId } from '#domain/id'
 import type { Method } from '#domain/method'
 import { jsonMinor } from '#domain/money'

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Registry } from '#channel/registry'
-import type { ConfirmDeps } from '#db/confirm-payment'
+import type { ConfirmDeps } from '#db/payment/confirm-payment'
 import type { Db } from '#db/database'
 import type { SealKey } from '#db/seal'
 import type { Clock } from '#domain/time'

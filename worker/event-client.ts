@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import type { AttemptResult } from '#db/event-result'
+import type { AttemptResult } from '#db/event/event-result'
 import type { Secret } from '#domain/secret'
 import { unixSeconds } from '#domain/time'
 import type { Clock } from '#domain/time'

@@ -1,5 +1,5 @@
-import { holdRun } from '#db/run'
-import type { RunRow } from '#db/run'
+import { holdRun } from '#db/bill/run'
+import type { RunRow } from '#db/bill/run'
 import { addMs } from '#domain/time'
 import type { WorkerDeps } from './deps.ts'
 

@@ -1,4 +1,4 @@
-import type { GrantRow } from '#db/points'
+import type { GrantRow } from '#db/points/points'
 import type { Clock } from '#domain/time'
 import { around } from '#failpoint'
 import { startDeadline } from './deadline.ts'

@@ -1,6 +1,6 @@
 import { PgBoss } from 'pg-boss'
 import type { Job } from 'pg-boss'
-import { openCase } from '#db/case'
+import { openCase } from '#db/case/case'
 import { commit } from '#db/commit'
 import { parseMerchantId } from '#domain/id'
 import type { MerchantId } from '#domain/id'

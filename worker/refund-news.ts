@@ -1,5 +1,5 @@
-import { applyRefundNotification } from '#db/apply-refund-notification'
-import { findPayment, referenceOf } from '#db/payment'
+import { applyRefundNotification } from '#db/refund/apply-refund-notification'
+import { findPayment, referenceOf } from '#db/payment/payment'
 import { parsePaymentId } from '#domain/id'
 import type { MerchantId, NotificationId } from '#domain/id'
 import { around } from '#failpoint'

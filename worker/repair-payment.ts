@@ -1,4 +1,4 @@
-import { findPayment } from '#db/payment'
+import { findPayment } from '#db/payment/payment'
 import { unreachable } from '#domain/assert'
 import type { QueryOutcome } from '#channel/channel'
 import type { WorkerDeps } from './deps.ts'

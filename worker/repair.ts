@@ -1,5 +1,5 @@
-import type { DiscrepancyRow } from '#db/discrepancy'
-import type { PaymentRow } from '#db/payment'
+import type { DiscrepancyRow } from '#db/bill/discrepancy'
+import type { PaymentRow } from '#db/payment/payment'
 import type { Vendor } from './vendor.ts'
 
 /** A discrepancy about which a vendor is asked. */

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { findOperator } from '#db/operator'
+import { findOperator } from '#db/account/operator'
 import { readInvariants, readMetrics } from '#db/metrics'
 import type { Db } from '#db/database'
 import { Secret } from '#domain/secret'

@@ -1,9 +1,9 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { decideDiscrepancy } from '#db/decide-discrepancy'
-import type { DiscrepancyOutcome } from '#db/decide-discrepancy'
-import type { DiscrepancyRow } from '#db/discrepancy'
-import { findDiscrepancies, findDiscrepancyById } from '#db/reconciliation-list'
+import { decideDiscrepancy } from '#db/bill/decide-discrepancy'
+import type { DiscrepancyOutcome } from '#db/bill/decide-discrepancy'
+import type { DiscrepancyRow } from '#db/bill/discrepancy'
+import { findDiscrepancies, findDiscrepancyById } from '#db/bill/reconciliation-list'
 import { unreachable } from '#domain/assert'
 import {
   DISCREPANCY_DECISIONS,

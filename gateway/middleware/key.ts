@@ -1,4 +1,4 @@
-import { findKeyHolder } from '#db/merchant'
+import { findKeyHolder } from '#db/account/merchant'
 import type { Db } from '#db/database'
 import type { MerchantId } from '#domain/id'
 import type { Scope } from '#domain/scope'

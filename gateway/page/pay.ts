@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import type { PaymentRow } from '#db/payment'
+import type { PaymentRow } from '#db/payment/payment'
 import type { PaymentId } from '#domain/id'
 import type { NextAction } from '#domain/method'
 import { formatYuan } from '#domain/money'

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { receiveCallback } from '#channel/callback'
 import type { RejectedReading } from '#channel/callback'
-import { keepRejected } from '#db/rejected-callback'
+import { keepRejected } from '#db/notification/rejected-callback'
 import { parseChannelAccountId } from '#domain/id'
 import { hit } from '#failpoint'
 import type { LiveAccount } from '../account-cache.ts'

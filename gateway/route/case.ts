@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { findCaseOf, findCases } from '#db/case-list'
+import { findCaseOf, findCases } from '#db/case/case-list'
 import { parseCaseId } from '#domain/id'
 import { CASE_STATES, viewCase } from '../case-view.ts'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'

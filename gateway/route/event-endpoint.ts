@@ -7,7 +7,7 @@ import {
   findEndpoints,
   removeEndpoint,
   rotateSecret,
-} from '#db/event-endpoint'
+} from '#db/event/event-endpoint'
 import { parseEndpointId } from '#domain/id'
 import type { EndpointId } from '#domain/id'
 import { addMs } from '#domain/time'

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
-import { wantOrderClosed } from '#db/close-payment'
-import { findOrder } from '#db/order-view'
+import { wantOrderClosed } from '#db/payment/close-payment'
+import { findOrder } from '#db/payment/order-view'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
 import { readKeyed, runOnce } from '../idempotent.ts'
 import { json } from '../json.ts'

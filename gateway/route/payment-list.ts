@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { listPayments } from '#db/payment-list'
+import { listPayments } from '#db/payment/payment-list'
 import { parsePaymentId } from '#domain/id'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'
 import { parseQuery } from '../json.ts'

@@ -1,7 +1,11 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { findDiscrepancies, findReconciliation, findReconciliations } from '#db/reconciliation-list'
-import type { ReconciliationRow } from '#db/reconciliation-list'
+import {
+  findDiscrepancies,
+  findReconciliation,
+  findReconciliations,
+} from '#db/bill/reconciliation-list'
+import type { ReconciliationRow } from '#db/bill/reconciliation-list'
 import { parseDiscrepancyId, parseReconciliationId } from '#domain/id'
 import type { MerchantId } from '#domain/id'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'

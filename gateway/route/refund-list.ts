@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { listRefunds } from '#db/refund-view'
+import { listRefunds } from '#db/refund/refund-view'
 import { parsePaymentId, parseRefundId } from '#domain/id'
 import type { PaymentId } from '#domain/id'
 import type { GatewayDeps, GatewayEnv } from '../deps.ts'

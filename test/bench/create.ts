@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Channel } from '#channel/channel'
 import { openDatabase, workerDatabase } from '#db/database'
-import { createApiKey } from '#db/merchant'
+import { createApiKey } from '#db/account/merchant'
 import { assert } from '#domain/assert'
 import { newPaymentId } from '#domain/id'
 import { cny } from '#domain/money'

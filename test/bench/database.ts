@@ -1,6 +1,6 @@
 import { Client } from 'pg'
 import { openDatabase, workerDatabase } from '#db/database'
-import { addMerchant } from '#db/merchant'
+import { addMerchant } from '#db/account/merchant'
 import { migrate } from '#db/migrate'
 import type { ChannelAccountId, MerchantId } from '#domain/id'
 import { databaseUrl } from '../support/postgres.ts'

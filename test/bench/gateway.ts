@@ -1,6 +1,6 @@
 import pino from 'pino'
 import { z } from 'zod'
-import { storeNotifications } from '#db/notification'
+import { storeNotifications } from '#db/notification/notification'
 import { systemClock } from '#domain/time'
 import { startGateway } from '#gateway/start'
 import type { GatewayOptions } from '#gateway/start'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import type { LoadedLine } from '#db/bill-copy'
+import type { LoadedLine } from '#db/bill/bill-copy'
 import { assert } from '#domain/assert'
 import { newPaymentId, newRefundId } from '#domain/id'
 import type { PaymentId, RefundId } from '#domain/id'

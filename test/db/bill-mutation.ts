@@ -1,4 +1,4 @@
-import type { LoadedLine } from '#db/bill-copy'
+import type { LoadedLine } from '#db/bill/bill-copy'
 import { newPaymentId, newRefundId } from '#domain/id'
 
 // What can be changed in a line of a day that agrees, and what a comparison must find then.

@@ -7,10 +7,10 @@ import {
   setDefaultTimeout,
   test,
 } from 'bun:test'
-import { applyNotifications } from '#db/apply-notification'
-import { closeAttempt, wantOrderClosed } from '#db/close-payment'
-import { findPayment } from '#db/payment'
-import { beginGrant, refuseGrant } from '#db/points'
+import { applyNotifications } from '#db/notification/apply-notification'
+import { closeAttempt, wantOrderClosed } from '#db/payment/close-payment'
+import { findPayment } from '#db/payment/payment'
+import { beginGrant, refuseGrant } from '#db/points/points'
 import { assert } from '#domain/assert'
 import { decisionsFor } from '#domain/case'
 import type { CaseDecision } from '#domain/case'

@@ -7,10 +7,10 @@ import {
   setDefaultTimeout,
   test,
 } from 'bun:test'
-import { openCase } from '#db/case'
-import { retryRefund } from '#db/decide-refund'
-import type { RetryOutcome } from '#db/decide-refund'
-import type { RefundRow } from '#db/refund'
+import { openCase } from '#db/case/case'
+import { retryRefund } from '#db/case/decide-refund'
+import type { RetryOutcome } from '#db/case/decide-refund'
+import type { RefundRow } from '#db/refund/refund'
 import { assert } from '#domain/assert'
 import { parseRefundId } from '#domain/id'
 import type { RefundId } from '#domain/id'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { closeAttempt } from '#db/close-payment'
-import { createEvents } from '#db/merchant-event'
+import { closeAttempt } from '#db/payment/close-payment'
+import { createEvents } from '#db/event/merchant-event'
 import { assert } from '#domain/assert'
 import { parsePaymentId } from '#domain/id'
 import type { PaymentId } from '#domain/id'

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import type { LoadedLine } from '#db/bill-copy'
-import type { RefundRow } from '#db/refund'
+import type { LoadedLine } from '#db/bill/bill-copy'
+import type { RefundRow } from '#db/refund/refund'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
 import { billLine, openBillDay } from './bill-day.ts'

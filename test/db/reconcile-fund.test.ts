@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import type { LoadedLine } from '#db/bill-copy'
+import type { LoadedLine } from '#db/bill/bill-copy'
 import { addDays, boundsOf } from '#domain/business-day'
 import { addMs } from '#domain/time'
 import { cloneDatabase } from '../support/postgres.ts'

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import type { LoadedLine } from '#db/bill-copy'
+import type { LoadedLine } from '#db/bill/bill-copy'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
 import { billLine, openBillDay } from './bill-day.ts'

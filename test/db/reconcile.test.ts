@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { assert } from '#domain/assert'
-import type { LoadedLine } from '#db/bill-copy'
+import type { LoadedLine } from '#db/bill/bill-copy'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
 import { billLine, openBillDay } from './bill-day.ts'

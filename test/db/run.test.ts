@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import pino from 'pino'
-import { changeRun, claimRun } from '#db/run'
+import { changeRun, claimRun } from '#db/bill/run'
 import { assert } from '#domain/assert'
 import { addDays } from '#domain/business-day'
 import { newRunId } from '#domain/id'

@@ -1,4 +1,4 @@
-import type { EventRow } from '#db/event-list'
+import type { EventRow } from '#db/event/event-list'
 import type { OrderId, PaymentId } from '#domain/id'
 import type { Desk } from './desk.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { beginGrant, refuseGrant } from '#db/points'
+import { beginGrant, refuseGrant } from '#db/points/points'
 import { assert } from '#domain/assert'
 import type { PointsGrantId } from '#domain/id'
 import { cloneDatabase } from '../support/postgres.ts'

@@ -7,9 +7,9 @@ import {
   setDefaultTimeout,
   test,
 } from 'bun:test'
-import { applyNotifications } from '#db/apply-notification'
-import { closeAttempt, wantOrderClosed } from '#db/close-payment'
-import { findPayment } from '#db/payment'
+import { applyNotifications } from '#db/notification/apply-notification'
+import { closeAttempt, wantOrderClosed } from '#db/payment/close-payment'
+import { findPayment } from '#db/payment/payment'
 import { assert } from '#domain/assert'
 import { factsOf } from '../flow/batch.ts'
 import { findBrokenAudit } from '../support/audit-invariant.ts'

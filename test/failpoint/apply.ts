@@ -1,4 +1,4 @@
-import { applyNotifications } from '#db/apply-notification'
+import { applyNotifications } from '#db/notification/apply-notification'
 import { openDatabase, workerDatabase } from '#db/database'
 import { jobsOf, openSender } from '#db/job'
 import { parseMerchantId } from '#domain/id'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { findWrongSummaries } from '#db/bill-summary'
+import { findWrongSummaries } from '#db/bill/bill-summary'
 import type { PaymentId } from '#domain/id'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'

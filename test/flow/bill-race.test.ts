@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { confirmPayment } from '#db/confirm-payment'
+import { confirmPayment } from '#db/payment/confirm-payment'
 import type { PaymentId } from '#domain/id'
 import type { PaymentFacts } from '#domain/notification'
 import { runDiscrepancyResolve } from '#worker/job/discrepancy-resolve'

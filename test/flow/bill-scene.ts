@@ -1,6 +1,6 @@
 import { expect } from 'bun:test'
-import type { DiscrepancyRow } from '#db/discrepancy'
-import type { BillTask } from '#db/run'
+import type { DiscrepancyRow } from '#db/bill/discrepancy'
+import type { BillTask } from '#db/bill/run'
 import { addDays, businessDateOf, boundsOf } from '#domain/business-day'
 import type { PaymentId, RefundId } from '#domain/id'
 import { tickBills } from '#worker/bill-schedule'

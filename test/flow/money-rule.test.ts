@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
-import { addKeys, setAccountFlags } from '#db/account'
+import { addKeys, setAccountFlags } from '#db/account/account'
 import { Secret } from '#domain/secret'
 import type { PaymentId } from '#domain/id'
 import { runOrderStatus } from '#worker/job/order-status'

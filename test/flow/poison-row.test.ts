@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
-import { CONFIRM_PAYMENTS_MAX } from '#db/confirm-payment'
+import { CONFIRM_PAYMENTS_MAX } from '#db/payment/confirm-payment'
 import { assert } from '#domain/assert'
 import { runOrderStatus } from '#worker/job/order-status'
 import { refundFactsOf } from '../db/desk.ts'

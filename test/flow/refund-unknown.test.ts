@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
 import { sweep } from '#db/sweep'
-import { beginRefund } from '#db/send-refund'
+import { beginRefund } from '#db/refund/send-refund'
 import type { PaymentId, RefundId } from '#domain/id'
 import { addMs } from '#domain/time'
 import { runCompensation } from '#worker/job/compensation'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { addMerchant, createApiKey } from '#db/merchant'
+import { addMerchant, createApiKey } from '#db/account/merchant'
 import { assert } from '#domain/assert'
 import type { PaymentId } from '#domain/id'
 import { buyAt, openCounter, orderAt, payAt } from '../support/counter.ts'

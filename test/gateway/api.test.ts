@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
-import { setAccountFlags } from '#db/account'
+import { setAccountFlags } from '#db/account/account'
 import { sendForgery } from '../emulator/wechat-pay/by-number.ts'
 import { startPlatform } from '../support/platform.ts'
 import type { Platform } from '../support/platform.ts'

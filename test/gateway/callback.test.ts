@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { connect } from 'node:net'
-import { setAccountFlags } from '#db/account'
+import { setAccountFlags } from '#db/account/account'
 import { parsePaymentId } from '#domain/id'
 import type { PaymentId } from '#domain/id'
 import { addWechatPay, startPlatform } from '../support/platform.ts'

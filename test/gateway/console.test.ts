@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { z } from 'zod'
 import { countRepairs } from '#db/metrics'
-import { addOperator, revokeOperator } from '#db/operator'
+import { addOperator, revokeOperator } from '#db/account/operator'
 import { startPlatform } from '../support/platform.ts'
 import type { Platform } from '../support/platform.ts'
 import { cloneDatabase } from '../support/postgres.ts'

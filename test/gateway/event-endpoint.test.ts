@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { addMerchant, createApiKey } from '#db/merchant'
+import { addMerchant, createApiKey } from '#db/account/merchant'
 import { startPlatform } from '../support/platform.ts'
 import type { Platform } from '../support/platform.ts'
 import { cloneDatabase } from '../support/postgres.ts'

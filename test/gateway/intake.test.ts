@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { StoreUnavailable } from '#channel/callback'
-import type { Arrival } from '#db/notification'
+import type { Arrival } from '#db/notification/notification'
 import { newChannelAccountId, newMerchantId } from '#domain/id'
 import { mintVerified } from '#domain/notification'
 import { createIntake, defaultIntake } from '#gateway/intake'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
-import { addMerchant, createApiKey } from '#db/merchant'
+import { addMerchant, createApiKey } from '#db/account/merchant'
 import { countJobs } from '../support/job.ts'
 import { startPlatform } from '../support/platform.ts'
 import type { Platform } from '../support/platform.ts'

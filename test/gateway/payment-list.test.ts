@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { addMerchant, createApiKey } from '#db/merchant'
+import { addMerchant, createApiKey } from '#db/account/merchant'
 import { startPlatform } from '../support/platform.ts'
 import type { Platform } from '../support/platform.ts'
 import { cloneDatabase } from '../support/postgres.ts'

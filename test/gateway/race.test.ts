@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createRegistry } from '#channel/registry'
 import { strategies } from '#channel/strategies'
-import { addKeys, setAccountFlags } from '#db/account'
+import { addKeys, setAccountFlags } from '#db/account/account'
 import type { ChannelAccountId } from '#domain/id'
 import { Secret } from '#domain/secret'
 import { systemClock } from '#domain/time'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { confirmPayment } from '#db/confirm-payment'
+import { confirmPayment } from '#db/payment/confirm-payment'
 import { jobsOf, openSender } from '#db/job'
 import { parsePaymentId } from '#domain/id'
 import type { PaymentId } from '#domain/id'

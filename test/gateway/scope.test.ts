@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
-import { createApiKey } from '#db/merchant'
+import { createApiKey } from '#db/account/merchant'
 import { newApiKeyId } from '#domain/id'
 import { SCOPES } from '#domain/scope'
 import type { Scope } from '#domain/scope'

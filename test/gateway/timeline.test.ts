@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { z } from 'zod'
-import { addMerchant, createApiKey } from '#db/merchant'
+import { addMerchant, createApiKey } from '#db/account/merchant'
 import { startPlatform } from '../support/platform.ts'
 import type { Platform } from '../support/platform.ts'
 import { cloneDatabase } from '../support/postgres.ts'

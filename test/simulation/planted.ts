@@ -56,14 +56,14 @@ const keyedByJob = (deps: WorkerDeps, jobId: string): WorkerDeps => ({
     seenAs: /two refunds took|I4 /,
     changes: [
       {
-        path: 'db/refund.ts',
+        path: 'db/refund/refund.ts',
         find: `    .forNoKeyUpdate()
     .execute()
   // A statement of its own: it must see what the last holder of the lock has committed.`,
         replace: '    .execute()',
       },
       {
-        path: 'db/refund.ts',
+        path: 'db/refund/refund.ts',
         find: `    .forNoKeyUpdate()
     .executeTakeFirst()
 }`,
@@ -71,7 +71,7 @@ const keyedByJob = (deps: WorkerDeps, jobId: string): WorkerDeps => ({
 }`,
       },
       {
-        path: 'db/refund.ts',
+        path: 'db/refund/refund.ts',
         find: `    const refund = await reserveRefund(trx, jobs, wanted)
 `,
         replace: `    const isLeft = refundableMinor(payment) >= wanted.amountMinor
@@ -80,7 +80,7 @@ const keyedByJob = (deps: WorkerDeps, jobId: string): WorkerDeps => ({
 `,
       },
       {
-        path: 'db/refund.ts',
+        path: 'db/refund/refund.ts',
         find: `  wanted: NewRefund,
 ): Promise<RefundRow | undefined> {
   const account = await reserving(trx, wanted.merchantId, wanted.paymentId, wanted.amountMinor)

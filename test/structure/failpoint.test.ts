@@ -86,7 +86,7 @@ describe('the table of failpoints', () => {
     expect(hits.toSorted()).toEqual(POINTS.map(({ name }) => String(name)).toSorted())
   })
 
-  test.each(['gateway/route/callback.ts', 'gateway/intake.ts', 'db/notification.ts'])(
+  test.each(['gateway/route/callback.ts', 'gateway/intake.ts', 'db/notification/notification.ts'])(
     'has a point before, between and after all awaits of %s',
     (path) => {
       const text = production.find((source) => source.path === path)?.text ?? ''

@@ -1,4 +1,4 @@
-import { listMerchantIds, verifyAudit } from '#db/audit-verify'
+import { listMerchantIds, verifyAudit } from '#db/case/audit-verify'
 import type { Db } from '#db/database'
 import type { Violation } from './invariant.ts'
 

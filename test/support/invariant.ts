@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 import type { Db } from '#db/database'
-import { notificationHasCase } from '#db/notification-case'
+import { notificationHasCase } from '#db/notification/notification-case'
 import { movesBySubject } from '#domain/state'
 import type { StateSubject } from '#domain/state'
 import type { AppliedEffect } from '../emulator/points/ledger.ts'

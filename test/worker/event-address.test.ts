@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { isPublicAddress } from '#channel/host'
-import { isDelivered } from '#db/event-result'
+import { isDelivered } from '#db/event/event-result'
 import { Secret } from '#domain/secret'
 import { systemClock } from '#domain/time'
 import { checkAddress } from '#worker/address'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { Webhook } from 'standardwebhooks'
-import { isDelivered } from '#db/event-result'
+import { isDelivered } from '#db/event/event-result'
 import { Secret } from '#domain/secret'
 import { systemClock } from '#domain/time'
 import { createEventClient, headersOf } from '#worker/event-client'

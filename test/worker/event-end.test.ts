@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
-import { findEndpoints, removeEndpoint } from '#db/event-endpoint'
-import { resendEvent } from '#db/event-resend'
+import { findEndpoints, removeEndpoint } from '#db/event/event-endpoint'
+import { resendEvent } from '#db/event/event-resend'
 import { assert } from '#domain/assert'
 import { ATTEMPT_DELAYS_SECONDS } from '#domain/event'
 import type { DeliveryId } from '#domain/id'

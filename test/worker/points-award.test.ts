@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
-import { beginGrant, finishGrant, refuseGrant } from '#db/points'
+import { beginGrant, finishGrant, refuseGrant } from '#db/points/points'
 import { assert } from '#domain/assert'
 import { runPointsAward } from '#worker/job/points-award'
 import { refundFactsOf } from '../db/desk.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { newMerchantId, newOrderId, newPointsGrantId } from '#domain/id'
-import type { GrantRow } from '#db/points'
+import type { GrantRow } from '#db/points/points'
 import { systemClock } from '#domain/time'
 import { createPointsClient } from '#worker/points-client'
 import { makeTlsPair } from '../emulator/merchant/certificate.ts'

@@ -1,4 +1,4 @@
-import type { GrantRow } from '#db/points'
+import type { GrantRow } from '#db/points/points'
 import { assert } from '#domain/assert'
 import type { OrderId } from '#domain/id'
 import { runPointsAward } from '#worker/job/points-award'

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import type { GrantRow } from '#db/points'
+import type { GrantRow } from '#db/points/points'
 import { addMs } from '#domain/time'
 import { startPointsService } from '../emulator/points/server.ts'
 import type { PointsService } from '../emulator/points/server.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import type { GrantRow } from '#db/points'
+import type { GrantRow } from '#db/points/points'
 import { newMerchantId, newOrderId, newPointsGrantId } from '#domain/id'
 import { addMs } from '#domain/time'
 import { createPointsClient } from '#worker/points-client'

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
 import { readMetrics } from '#db/metrics'
-import { findPayment } from '#db/payment'
+import { findPayment } from '#db/payment/payment'
 import { assert } from '#domain/assert'
 import type { CompensationJob } from '#domain/job'
 import { systemClock } from '#domain/time'

@@ -1,7 +1,7 @@
-import type { DayToMatch } from '#db/reconcile'
-import { reconcileFund } from '#db/reconcile-fund'
-import { changeRun } from '#db/run'
-import type { RunRow } from '#db/run'
+import type { DayToMatch } from '#db/bill/reconcile'
+import { reconcileFund } from '#db/bill/reconcile-fund'
+import { changeRun } from '#db/bill/run'
+import type { RunRow } from '#db/bill/run'
 import { addDays } from '#domain/business-day'
 import type { WorkerDeps } from '../deps.ts'
 

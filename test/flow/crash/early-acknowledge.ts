@@ -1,6 +1,6 @@
 import pino from 'pino'
 import { loadLocalHosts, loadNumber, loadSealKey, loadVariable } from '#db/config'
-import { storeNotifications } from '#db/notification'
+import { storeNotifications } from '#db/notification/notification'
 import { systemClock } from '#domain/time'
 import { startGateway } from '#gateway/start'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'kysely'
-import { ASKED_PAUSE_MS } from '#db/payment-query'
+import { ASKED_PAUSE_MS } from '#db/payment/payment-query'
 import { countJobs } from '../../support/job.ts'
 import { startPlatform } from '../../support/platform.ts'
 import type { Platform } from '../../support/platform.ts'
