@@ -57,6 +57,8 @@ type Of = Pick<Scope, 'merchantId' | 'vendorMerchantId' | 'from' | 'to'>
 
 /** Points younger than this have their own job: the day is not the place to say that they are missing. */
 const ON_THE_WAY_MS = 60_000
+/** Each attempt pushes `due_at`, so the row's age counts, too. By the server's clock, as the row has it. */
+const isYoung = sql`g.created_at >= now() - interval '1 minute'`
 
 /**
  * What orders should have by now, and what they have: rounded down once, as it is taken back.
@@ -80,7 +82,8 @@ const pointsOf = (
   LEFT JOIN payment p ON p.merchant_id = o.merchant_id AND p.id = o.paid_payment_id
   CROSS JOIN LATERAL (
     SELECT coalesce(sum(CASE WHEN g.kind = 'grant' THEN g.points ELSE -g.points END) FILTER (
-             WHERE g.state IN ('granted', 'taken') OR g.state IN ('pending', 'sent') AND g.due_at >= ${onTheWaySince}
+             WHERE g.state IN ('granted', 'taken')
+                OR g.state IN ('pending', 'sent') AND g.due_at >= ${onTheWaySince} AND ${isYoung}
            ), 0)::bigint AS given,
            coalesce(bool_or(g.state IN ('refused', 'short')), false) AS is_stuck,
            coalesce(jsonb_agg(g.kind || ' ' || g.state ORDER BY g.id), '[]') AS states

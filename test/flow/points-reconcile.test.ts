@@ -156,6 +156,17 @@ describe('points that were given', () => {
     await dueAt(0)
     await comparePoints()
     expect(await found()).toEqual([`${await orderOf(paid)} 19/0 resolved`])
+    // Tried for two days, and to be tried again in an hour.
+    await sql`UPDATE points_grant SET state = 'sent', created_at = created_at - interval '2 days'`.execute(
+      scene.db,
+    )
+    await dueAt(3_600_000)
+    await comparePoints()
+    expect(await found()).toEqual([`${await orderOf(paid)} 19/0 open`])
+    await sql`UPDATE points_grant SET created_at = now()`.execute(scene.db)
+    await dueAt(0)
+    await comparePoints()
+    expect(await found()).toEqual([`${await orderOf(paid)} 19/0 resolved`])
     await sql`UPDATE points_grant SET points = 190`.execute(scene.db)
     await comparePoints()
     // It was resolved once: a person sees why it is here again.
