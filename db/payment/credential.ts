@@ -40,8 +40,8 @@ export interface KeptPayment {
  * Keeps the credential that the vendor gave, what was said for it, and the answer to the request, in one commit.
  * created → pending; a payment that a callback has made paid meanwhile keeps its state (CB-05).
  *
- * The order is as it was when it began. `isAnswered`: the draft came true and is the answer from now on. What was
- * said is kept even where the rest is refused, such as a number that another payment has.
+ * `isAnswered`: the draft came true and is the answer from now on. What was said is kept even where the rest is
+ * refused, such as a number that another payment has.
  */
 export async function keepCredential(
   db: Db,
@@ -72,8 +72,8 @@ type KeptRow = PaymentRow & {
 /**
  * One statement, because the customer waits. Raw, because building it would take longer than the way to the database.
  *
- * Without a draft the key is null, and no key is that. The last three conditions are what may have moved since the
- * draft was written.
+ * The order is locked first, as everywhere, so that it is not older than the payment. Without a draft the key is
+ * null, and no key is that. The last three conditions are what may have moved since the draft was written.
  */
 async function keepTogether(
   db: Db,
@@ -93,8 +93,10 @@ async function keepTogether(
         sending_until = NULL,
         state = CASE p.state WHEN 'created' THEN 'pending' ELSE p.state END,
         channel_payment_id = coalesce(p.channel_payment_id, ${credential.channelPaymentId ?? null})
-      FROM customer_order o
-      WHERE p.merchant_id = ${merchantId} AND p.id = ${id} AND o.merchant_id = ${merchantId} AND o.id = ${orderId}
+      FROM (
+        SELECT order_number, state, user_id FROM customer_order
+        WHERE merchant_id = ${merchantId} AND id = ${orderId} FOR NO KEY UPDATE) o
+      WHERE p.merchant_id = ${merchantId} AND p.id = ${id}
       RETURNING p.*, o.order_number, o.state AS order_state, o.user_id),
     answered AS (
       UPDATE idempotency_key k SET status = ${draft?.status ?? null}, body = ${draft?.body ?? null}

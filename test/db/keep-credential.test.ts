@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { closeAttempt } from '#db/payment/close-payment'
+import { sql } from 'kysely'
+import { closeAttempt, lockOrder } from '#db/payment/close-payment'
 import { keepCredential } from '#db/payment/credential'
 import type { Draft } from '#db/payment/credential'
+import type { Trx } from '#db/database'
 import { takeKey } from '#db/idempotency'
 import { findPayment } from '#db/payment/payment'
 import { assert } from '#domain/assert'
@@ -130,10 +132,27 @@ test('what cannot be kept is not half kept; what was said is there all the same'
   expect(await logged(other.first.paymentId)).toBe(1)
 })
 
-test('CB-05 a payment that becomes paid in that very moment stays paid; its order is older than it', async () => {
-  const { first, orderId } = await desk.order()
+/** Keeps a credential while somebody holds the order and does this to it. */
+async function keepBehind(
+  payment: PaymentId,
+  held: (trx: Trx) => Promise<unknown>,
+  mine?: Draft,
+): ReturnType<typeof keep> {
   let keeping: ReturnType<typeof keep> | undefined
   await desk.db.transaction().execute(async (trx) => {
+    await held(trx)
+    keeping = keep(payment, `4200-${payment}`, mine)
+    await waitFor('the credential behind the lock', async () =>
+      (await countWaiting(desk.db)) === 1 ? true : undefined,
+    )
+  })
+  assert(keeping !== undefined, 'it was begun')
+  return keeping
+}
+
+test('CB-05 a payment that becomes paid in that very moment stays paid, and so does its order', async () => {
+  const { first, orderId } = await desk.order()
+  const kept = await keepBehind(first.paymentId, async (trx) => {
     await trx
       .updateTable('payment')
       .set({ state: 'paid', disposition: 'counted', paid_at: new Date(), next_query_at: null })
@@ -144,14 +163,29 @@ test('CB-05 a payment that becomes paid in that very moment stays paid; its orde
       .set({ state: 'paid', paid_payment_id: first.paymentId })
       .where('id', '=', orderId)
       .execute()
-    keeping = keep(first.paymentId, '4200-late')
-    await waitFor('the credential behind the payment’s lock', async () =>
-      (await countWaiting(desk.db)) === 1 ? true : undefined,
-    )
   })
-  const kept = await keeping
-  expect(kept?.payment).toMatchObject({ state: 'paid', channel_payment_id: '4200-late' })
-  expect(kept?.payment.next_action).not.toBeNull()
-  // Why the gateway reads the order again unless the payment is pending.
-  expect(kept?.order.state).toBe('unpaid')
+  expect(kept.payment).toMatchObject({
+    state: 'paid',
+    channel_payment_id: `4200-${first.paymentId}`,
+  })
+  expect(kept.payment.next_action).not.toBeNull()
+  expect(kept.order.state).toBe('paid')
+})
+
+test('an order that is closed in that very moment is not told as open, now or by a repeat', async () => {
+  const { first, orderId } = await desk.order()
+  const mine = await draft(`4200-${first.paymentId}`)
+  const kept = await keepBehind(
+    first.paymentId,
+    async (trx) => {
+      await lockOrder(trx, desk.merchantId, orderId)
+      // Whoever moves an order holds its payments, too.
+      await sql`SELECT 1 FROM payment WHERE id = ${first.paymentId} FOR NO KEY UPDATE`.execute(trx)
+      const closing = trx.updateTable('customer_order').set({ state: 'closed' })
+      await closing.where('id', '=', orderId).execute()
+    },
+    mine,
+  )
+  expect(kept).toMatchObject({ isAnswered: false, order: { state: 'closed' } })
+  expect(await answered(mine)).toEqual({ status: null, body: null })
 })
