@@ -15,7 +15,8 @@ import type { Keyring } from './key.ts'
 import type { Mode } from './settings.ts'
 import { checkSignature } from './signature.ts'
 import { readSummary } from './wire-bill.ts'
-import { readPayment, readRefund } from './wire.ts'
+import { readRefund } from './wire-refund.ts'
+import { readPayment } from './wire.ts'
 
 /** Ping++ dossier, section 4.1. */
 const eventSchema = z.object({

@@ -4,8 +4,9 @@ import type { RecordExchange } from '../http.ts'
 import { submitOnce } from '../refund-call.ts'
 import { callVendor } from './call.ts'
 import type { Context, VendorAnswer } from './call.ts'
-import { PAGE_ITEMS_MAX, parseRefund, parseRefundPage, writeRefund } from './wire.ts'
-import type { VendorRefund } from './wire.ts'
+import { parseRefund, parseRefundPage, writeRefund } from './wire-refund.ts'
+import type { VendorRefund } from './wire-refund.ts'
+import { PAGE_ITEMS_MAX } from './wire.ts'
 
 type Refusal = Extract<VendorAnswer, { kind: 'refusal' }>
 

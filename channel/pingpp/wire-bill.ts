@@ -8,7 +8,8 @@ import type { BillLine } from '../bill.ts'
 import { parseJson } from '../json.ts'
 import { EXPIRES_IN_SECONDS_MAX } from './prepare.ts'
 import type { Settings } from './settings.ts'
-import { PAGE_ITEMS_MAX, readPayment, readRefund } from './wire.ts'
+import { readRefund } from './wire-refund.ts'
+import { PAGE_ITEMS_MAX, readPayment } from './wire.ts'
 import type { VendorPayment } from './wire.ts'
 
 /**

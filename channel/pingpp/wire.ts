@@ -1,13 +1,8 @@
 import { jsonMinor, parseMinor } from '#domain/money'
-import type {
-  PaymentFacts,
-  RefundFacts,
-  VendorRefundState,
-  VendorState,
-} from '#domain/notification'
+import type { PaymentFacts, VendorState } from '#domain/notification'
 import { unixSeconds } from '#domain/time'
 import { z } from 'zod'
-import type { PaymentRequest, RefundRequest } from '../channel.ts'
+import type { PaymentRequest } from '../channel.ts'
 import { parseJson } from '../json.ts'
 
 /**
@@ -32,23 +27,6 @@ const chargeSchema = z.object({
   currency: z.string().nullish(),
   time_paid: z.unknown().optional(),
   credential: z.unknown().optional(),
-})
-
-/** Ping++ dossier, section 3: the refund object of answers, lists and events. */
-const refundSchema = z.object({
-  object: z.literal('refund'),
-  id: z.string().min(1).max(64),
-  charge: z.string().min(1),
-  charge_order_no: z.string().min(1),
-  status: z.string().min(1),
-  succeed: z.boolean().nullish(),
-  failure_code: z.string().nullish(),
-  amount: z.unknown().optional(),
-  // Older payloads have neither of these two.
-  currency: z.string().nullish(),
-  app: z.string().nullish(),
-  time_succeed: z.unknown().optional(),
-  metadata: z.unknown().optional(),
 })
 
 /** Ping++ dossier, section 6: at most 100 are asked for. */
@@ -88,7 +66,8 @@ function vendorStateOf(paid: boolean, reversed: boolean): readonly [VendorState,
   return paid ? ['success', 'paid=true'] : ['not_yet', 'paid=false']
 }
 
-function readMoment(value: unknown): Date | undefined {
+/** A moment in seconds since 1970; `undefined` where there is none that can be read. */
+export function readMoment(value: unknown): Date | undefined {
   const seconds = z.int().positive().max(MOMENT_SECONDS_MAX).safeParse(value).data
   return seconds === undefined ? undefined : new Date(seconds * MS_PER_SECOND)
 }
@@ -141,7 +120,7 @@ type Listed = z.infer<typeof listSchema>['data'][number]
  *
  * So it is when ours cannot be read, or when more is promised behind nothing.
  */
-function readPage<Item>(
+export function readPage<Item>(
   bytes: Uint8Array,
   isOurs: (item: Listed) => boolean,
   read: (item: Listed) => Item | undefined,
@@ -157,12 +136,6 @@ function readPage<Item>(
 
 export const parsePage = (bytes: Uint8Array, number: string): Page<VendorPayment> | undefined =>
   readPage(bytes, (item) => item.order_no === number, readPayment)
-
-export const parseRefundPage = (
-  bytes: Uint8Array,
-  number: string,
-): Page<VendorRefund> | undefined =>
-  readPage(bytes, (item) => ownNumberIn(item.metadata) === number, readRefund)
 
 export interface CreationTexts {
   readonly app: string
@@ -219,82 +192,3 @@ export function parseCreation(body: string): Creation | undefined {
     }
   )
 }
-
-/** Where our refund number travels: the vendor has no field for it (Ping++ dossier, section 3). */
-const OWN_NUMBER = 'pingzhang_refund'
-const metadataSchema = z.object({ [OWN_NUMBER]: z.string().min(1) })
-
-/** `undefined` for a refund that somebody else made, such as one made at the vendor's console. */
-const ownNumberIn = (metadata: unknown): string | undefined =>
-  metadataSchema.safeParse(metadata).data?.[OWN_NUMBER]
-
-/** Writes the body of a refund. The amount is always there: without it the vendor gives back all. */
-export const writeRefund = (refund: RefundRequest): string =>
-  JSON.stringify({
-    amount: jsonMinor(refund.amount.minor),
-    description: refund.reason,
-    metadata: { [OWN_NUMBER]: refund.refundId },
-  })
-
-/** Ping++ dossier, section 3. What is not here goes to a person: given free, its amount could be paid twice. */
-const FAILURES: ReadonlyMap<string, VendorRefundState> = new Map([
-  ['refund_refused', 'refused'],
-  ['refund_refused_msg', 'refused'],
-  ['refund_failed', 'refused'],
-  // "Create a new refund": an operator may, under a new number.
-  ['refund_retry', 'refused'],
-  ['refund_pending', 'accepted'],
-])
-/** The merchant's password is wanted at the wallet, or the money must go another way: a person's work. */
-const PERSON_CODES = new Set(['refund_wait_operation', 'refund_manual_intervention'])
-
-/** What a refund's words mean for money (payment rules, sections 3 and 5). */
-function refundStateOf(refund: z.infer<typeof refundSchema>): VendorRefundState {
-  const { status, succeed, failure_code: code } = refund
-  const isDone = status === 'succeeded'
-  if ((succeed ?? isDone) !== isDone) return 'unknown'
-  switch (status) {
-    case 'succeeded':
-      return 'succeeded'
-    case 'pending':
-      return PERSON_CODES.has(code ?? '') ? 'abnormal' : 'accepted'
-    case 'failed':
-      return code ? (FAILURES.get(code) ?? 'abnormal') : 'refused'
-    default:
-      return 'unknown'
-  }
-}
-
-/** A refund as the vendor holds it. */
-export interface VendorRefund {
-  /** The vendor's number of the payment. */
-  readonly channelPaymentId: string
-  readonly facts: RefundFacts
-}
-
-/** Reads a refund object; `undefined` when it is none. */
-export function readRefund(value: unknown): VendorRefund | undefined {
-  const refund = refundSchema.safeParse(value).data
-  if (refund === undefined) return undefined
-  const refundNumber = ownNumberIn(refund.metadata)
-  const amountMinor = parseMinor(refund.amount)
-  const refundedAt = readMoment(refund.time_succeed)
-  return {
-    channelPaymentId: refund.charge,
-    facts: {
-      kind: 'refund',
-      paymentNumber: refund.charge_order_no,
-      identity: refund.app ? { app: refund.app } : {},
-      refundState: refundStateOf(refund),
-      refundStateText: refund.failure_code || refund.status,
-      channelRefundId: refund.id,
-      ...(refundNumber === undefined ? {} : { refundNumber }),
-      ...(amountMinor === undefined ? {} : { amountMinor }),
-      ...(refund.currency ? { currency: refund.currency.toUpperCase() } : {}),
-      ...(refundedAt === undefined ? {} : { refundedAt }),
-    },
-  }
-}
-
-export const parseRefund = (bytes: Uint8Array): VendorRefund | undefined =>
-  readRefund(parseJson(bytes))
