@@ -71,6 +71,8 @@ export interface BillLine {
   /** The merchant order number, and the vendor's number, of the payment. */
   readonly paymentNumber: string
   readonly channelPaymentId: string
+  /** The wallet's own number, where the vendor stands between us and a wallet and tells it. */
+  readonly walletPaymentId?: string
   readonly refundNumber: string
   readonly channelRefundId: string
   readonly amountMinor: bigint

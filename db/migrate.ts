@@ -15,6 +15,7 @@ import { merchantApi } from './migration/0011-merchant-api.ts'
 import { billBlock } from './migration/0012-bill-block.ts'
 import { paymentSending } from './migration/0013-payment-sending.ts'
 import { billRun } from './migration/0015-bill-run.ts'
+import { walletNumber } from './migration/0016-wallet-number.ts'
 import { makePartitions } from './partition.ts'
 import { createQueues } from './queue.ts'
 
@@ -33,6 +34,7 @@ const migrations = {
   '0012-bill-block': billBlock,
   '0013-payment-sending': paymentSending,
   '0015-bill-run': billRun,
+  '0016-wallet-number': walletNumber,
 }
 
 /** Brings a database to this version: our tables, then pg-boss's schema and queues. Safe to repeat. */

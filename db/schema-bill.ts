@@ -92,6 +92,8 @@ export interface BillSchema {
     rate: string | null
     /** What the rate is of; null where it is the amount. */
     fee_base: bigint | null
+    /** Null where the bill has no wallet's number beside the vendor's. */
+    wallet_payment_id: string | null
     state_text: string
     at: Date | null
   }

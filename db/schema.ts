@@ -135,6 +135,8 @@ export interface Schema extends EventSchema, BillSchema, OperationSchema {
     received_amount: bigint | null
     /** While it is in the future, a call that creates this payment at its vendor may be under way. */
     sending_until: Generated<Date | null>
+    /** The wallet's own number where an aggregator stands between; null where the vendor is the wallet. */
+    wallet_payment_id: string | null
   }
   notification: {
     merchant_id: MerchantId

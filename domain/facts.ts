@@ -49,6 +49,7 @@ export function parsePaymentFacts(stored: StoredFacts): PaymentFacts | undefined
     vendorState: parseVendorState(stored['vendorState']),
     vendorStateText: text(stored['vendorStateText']) ?? '',
     ...optional('channelPaymentId', text(stored['channelPaymentId'])),
+    ...optional('walletPaymentId', text(stored['walletPaymentId'])),
     ...optional('amountMinor', minor(stored['amountMinor'])),
     ...optional('currency', text(stored['currency'])),
     ...optional('paidAt', moment(stored['paidAt'])),

@@ -21,6 +21,8 @@ export interface PaymentFacts {
   /** The vendor's own word for the state, for people. */
   readonly vendorStateText: string
   readonly channelPaymentId?: string
+  /** The wallet's own number behind an aggregator's. Told to people and compared with bills; decides nothing. */
+  readonly walletPaymentId?: string
   /** As sent: an amount that we cannot read exactly is no amount. */
   readonly amountMinor?: bigint
   readonly currency?: string

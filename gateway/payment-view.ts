@@ -39,6 +39,10 @@ export const paymentSchema = z.object({
   subject: z.string(),
   channel_account: z.string(),
   channel_payment_id: z.string().nullable().describe("The vendor's own number."),
+  wallet_payment_id: z
+    .string()
+    .nullable()
+    .describe("The wallet's own number, where an aggregator stands between."),
   refusal_code: z.string().nullable(),
   order: z.object({ order_number: z.string(), state: orderStateSchema, user_id: z.string() }),
   next_action: nextActionSchema.nullable().describe('Only while the payment can be paid.'),
@@ -69,6 +73,7 @@ export function viewPayment(
     subject: payment.subject,
     channel_account: payment.channel_account_id,
     channel_payment_id: payment.channel_payment_id,
+    wallet_payment_id: payment.wallet_payment_id,
     refusal_code: payment.refusal_code,
     order: { order_number: order.order_number, state: order.state, user_id: order.user_id },
     next_action: isPayable(payment, deps.clock.now()) ? viewAction(deps, payment) : null,

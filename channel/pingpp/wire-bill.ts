@@ -165,12 +165,14 @@ function paymentOf(item: unknown, owner: BillOwner): VendorPayment {
 function paymentRow(item: Item, owner: BillOwner): BillRow | undefined {
   const { id, facts } = paymentOf(item, owner)
   if (facts.vendorState === 'not_yet') return undefined
+  const { walletPaymentId } = facts
+  const wallet = walletPaymentId === undefined ? {} : { walletPaymentId }
   return rowOf(item, owner, {
     kind: facts.vendorState === 'success' ? 'payment' : 'other',
     moment: facts.paidAt,
     stateText: facts.vendorStateText,
     currency: facts.currency,
-    numbers: { ...BLANK, paymentNumber: facts.paymentNumber, channelPaymentId: id },
+    numbers: { ...BLANK, paymentNumber: facts.paymentNumber, channelPaymentId: id, ...wallet },
     amountMinor: facts.amountMinor,
   })
 }
@@ -208,7 +210,10 @@ interface Read {
   readonly moment: Date | undefined
   readonly stateText: string
   readonly currency: string | undefined
-  readonly numbers: Pick<BillRow, 'paymentNumber' | 'channelPaymentId' | keyof typeof BLANK>
+  readonly numbers: Pick<
+    BillRow,
+    'paymentNumber' | 'channelPaymentId' | 'walletPaymentId' | keyof typeof BLANK
+  >
   readonly amountMinor: bigint | undefined
 }
 

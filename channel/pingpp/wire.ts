@@ -26,6 +26,12 @@ const chargeSchema = z.object({
   amount: z.unknown().optional(),
   currency: z.string().nullish(),
   time_paid: z.unknown().optional(),
+  // The wallet's number: null until it is paid, and nothing that a payment could fail by.
+  transaction_no: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,64}$/)
+    .optional()
+    .catch(undefined),
   credential: z.unknown().optional(),
 })
 
@@ -96,6 +102,7 @@ export function readPayment(value: unknown): VendorPayment | undefined {
       vendorStateText,
       channelPaymentId: charge.id,
       vendorProduct: charge.channel,
+      ...(charge.transaction_no === undefined ? {} : { walletPaymentId: charge.transaction_no }),
       ...(amountMinor === undefined ? {} : { amountMinor }),
       ...(charge.currency ? { currency: charge.currency.toUpperCase() } : {}),
       ...(paidAt === undefined ? {} : { paidAt }),

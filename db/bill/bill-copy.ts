@@ -8,6 +8,7 @@ export interface LoadedLine {
   readonly kind: string
   readonly paymentNumber: string
   readonly channelPaymentId: string
+  readonly walletPaymentId?: string
   readonly refundNumber: string
   readonly channelRefundId: string
   readonly amountMinor: bigint
@@ -25,7 +26,8 @@ interface LinesToCopy {
 }
 
 export const COPY = `COPY bill_line (merchant_id, bill_id, line, business_date, kind, payment_number,
-  channel_payment_id, refund_number, channel_refund_id, amount, fee, rate, state_text, at, fee_base) FROM STDIN`
+  channel_payment_id, refund_number, channel_refund_id, amount, fee, rate, state_text, at, fee_base,
+  wallet_payment_id) FROM STDIN`
 
 export async function* rowsOf(
   bill: LinesToCopy,
@@ -50,7 +52,9 @@ const rowOf = (line: LoadedLine, businessDate: string): string =>
     line.channelPaymentId,
   )}\t${escape(line.refundNumber)}\t${escape(line.channelRefundId)}\t${line.amountMinor}\t${orNull(
     line.fee,
-  )}\t${orNull(line.rate)}\t${escape(line.stateText)}\t${orNull(line.at)}\t${line.feeBaseMinor ?? '\\N'}\n`
+  )}\t${orNull(line.rate)}\t${escape(line.stateText)}\t${orNull(line.at)}\t${line.feeBaseMinor ?? '\\N'}\t${
+    line.walletPaymentId === undefined ? '\\N' : escape(line.walletPaymentId)
+  }\n`
 
 const orNull = (text: string): string => (text === '' ? '\\N' : escape(text))
 

@@ -52,6 +52,7 @@ interface Paid {
   readonly disposition: Disposition
   readonly paysNothing: boolean
   readonly number: string
+  readonly walletNumber: string | null
   readonly paidAt: Date
   readonly clearingDate: string | null
 }
@@ -119,10 +120,10 @@ function findLocked(payments: Map<string, Locked>, claim: Claim): Locked | undef
 function toPaid(payment: Locked, claim: Claim, disposition: Disposition, now: Date): Paid {
   const number = claim.facts.channelPaymentId
   assert(number !== undefined, `payment ${payment.id} is paid without a vendor number`)
-  const { paidAt = now, clearingDate = null } = claim.facts
+  const { paidAt = now, clearingDate = null, walletPaymentId: walletNumber = null } = claim.facts
   const paysNothing = claim.paysNothing === true
   const own = paysNothing && disposition === 'counted' ? 'excess' : disposition
-  return { payment, disposition: own, paysNothing, number, paidAt, clearingDate }
+  return { payment, disposition: own, paysNothing, number, walletNumber, paidAt, clearingDate }
 }
 
 function markPaid(
@@ -186,13 +187,14 @@ async function writePaid(
   const moved = await sql<{ id: PaymentId }>`
     UPDATE payment p
     SET state = 'paid', disposition = t.disposition, channel_payment_id = t.number, paid_at = t.paid_at,
-        clearing_date = t.clearing_date, next_query_at = NULL
+        clearing_date = t.clearing_date, wallet_payment_id = t.wallet_number, next_query_at = NULL
     FROM unnest(${paid.map((item) => item.payment.id)}::text[],
                 ${paid.map((item) => item.disposition)}::text[],
                 ${paid.map((item) => item.number)}::text[],
                 ${paid.map((item) => item.paidAt.toISOString())}::timestamptz[],
-                ${paid.map((item) => item.clearingDate)}::text[])
-         AS t (id, disposition, number, paid_at, clearing_date)
+                ${paid.map((item) => item.clearingDate)}::text[],
+                ${paid.map((item) => item.walletNumber)}::text[])
+         AS t (id, disposition, number, paid_at, clearing_date, wallet_number)
     WHERE p.merchant_id = ${merchantId} AND p.id = t.id AND p.state IN ('created', 'pending', 'closed')
     RETURNING p.id`.execute(trx)
   expectCount('payment', moved.rows.length, paid.length)

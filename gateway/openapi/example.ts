@@ -15,6 +15,7 @@ export const paymentExample: Shown<'Payment'> = {
   subject: 'Tea set',
   channel_account: 'a01mvz0nq7c5t2w9e4r8y1u3o6p',
   channel_payment_id: null,
+  wallet_payment_id: null,
   refusal_code: null,
   order: { order_number: 'order-1001', state: 'unpaid', user_id: 'user-1' },
   next_action: {

@@ -32,6 +32,10 @@ export interface BillScene {
   pay(id: PaymentId): Promise<void>
   /** The customer pays, and nobody tells us. */
   payUnheard(id: PaymentId): Promise<void>
+  /** The wallet's own number of it: at the vendor, and as the shop is shown it. */
+  walletNumbersOf(
+    id: PaymentId,
+  ): Promise<{ readonly there: string | undefined; readonly here: string | null }>
   /** Given back, and known so here: the vendor's number of the refund. */
   refund(id: PaymentId, amount: number): Promise<string>
   /** The run of a day once it is in this state. */
@@ -124,6 +128,10 @@ function salesAt(counter: Counter, vendor: PingppEmulator, { db }: Platform) {
       if (result.kind === 'refused') throw new Error(`expected to pay, found ${result.reason}`)
       await result.done
       vendor.setKnobs({ dropCallbacks: false, dropForever: false })
+    },
+    async walletNumbersOf(id: PaymentId) {
+      const there = vendor.order(id)?.payment?.transactionNumber
+      return { there, here: (await shop.read(id)).wallet_payment_id }
     },
     tellSummary: (date: string) => void vendor.sendDailySummary({ app: APP, day: date }),
     async refund(id: PaymentId, amount: number) {

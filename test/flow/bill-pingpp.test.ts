@@ -81,6 +81,26 @@ describe('a day whose lists agree', () => {
   )
 
   test(
+    'a payment and its line have the wallet’s own number, as the vendor tells it',
+    async () => {
+      const { there, here } = await scene.walletNumbersOf(overCut)
+      expect(there).toMatch(/^\d{20,}$/)
+      expect(here).toBe(there ?? '')
+      const lines = await scene.platform.db
+        .selectFrom('bill_line')
+        .select(['payment_number', 'wallet_payment_id'])
+        .where('business_date', '=', first)
+        .where('kind', '=', 'payment')
+        .execute()
+      expect(lines).toHaveLength(4)
+      for (const { payment_number: number, wallet_payment_id: told } of lines) {
+        expect(told).toBe(scene.vendor.order(number)?.payment?.transactionNumber ?? '')
+      }
+    },
+    TIMEOUT_MS,
+  )
+
+  test(
     'and the payment over the cut is of the next day',
     async () => {
       scene.passTo(dayAfter(second), '04:06:00')
@@ -185,6 +205,9 @@ describe('a day whose lists fail or differ', () => {
       scene.passTo(dayAfter(day), '04:06:00')
       await scene.waitForRun(day, 'done')
       await scene.shop.waitForState(unheard, 'paid')
+      // A query has told it.
+      const { there, here } = await scene.walletNumbersOf(unheard)
+      expect(here).toBe(there ?? '')
       const differences = await waitFor('the repair', async () => {
         const all = await scene.found(day)
         return all.includes(`missing_here ${unheard} resolved`) ? all : undefined

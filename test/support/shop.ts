@@ -6,6 +6,7 @@ const paymentView = z.object({
   id: z.string(),
   state: z.string(),
   disposition: z.string().nullable(),
+  wallet_payment_id: z.string().nullable(),
   next_action: z.looseObject({ type: z.string() }).nullable(),
   expires_at: z.coerce.date(),
   order: z.object({ state: z.string(), order_number: z.string(), user_id: z.string() }),

@@ -41,6 +41,7 @@ describe('payments that the vendor published', () => {
       {
         paymentNumber: '2015d019f7cf6c0d',
         channelPaymentId: 'ch_bq9IHKnn6GnLzsS0swOujr4x',
+        walletPaymentId: '1014400031201506150354653857',
         at: '2015-06-15T19:34:34+08:00',
       },
     ],
@@ -49,6 +50,7 @@ describe('payments that the vendor published', () => {
       {
         paymentNumber: '1723795491985uqclqj7',
         channelPaymentId: 'ch_100240816592822384640019',
+        walletPaymentId: '1290362656202408163243920572',
         at: '2024-08-16T16:07:55+08:00',
       },
     ],

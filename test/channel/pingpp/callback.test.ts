@@ -45,6 +45,7 @@ describe('reading', () => {
         vendorState: 'success',
         vendorStateText: 'paid=true',
         channelPaymentId: vendorNumber,
+        walletPaymentId: '2026031422001',
         vendorProduct: 'alipay_qr',
         amountMinor: 12_800n,
         currency: 'CNY',
@@ -66,6 +67,15 @@ describe('reading', () => {
     assert(reading.kind === 'verified', 'the event is genuine')
     expect(judge(reading.notification)).toBe(judgement)
   })
+
+  test.each([null, undefined, '', 20260314, {}, ' 1', '1\u0000', '1'.repeat(65)])(
+    'a wallet number %p is none, and the payment is paid without it',
+    async (transaction_no) => {
+      const { facts } = contentOf(await read(event({ transaction_no })))
+      expect(facts).toMatchObject({ kind: 'payment', vendorState: 'success' })
+      expect(facts).not.toHaveProperty('walletPaymentId')
+    },
+  )
 
   test.each([
     ['a failed payment', 'charge.failed', vendorPayment(), paymentId],

@@ -28,6 +28,7 @@ describe('with the vendor number', () => {
         vendorState: 'success',
         vendorProduct: 'alipay_qr',
         channelPaymentId: vendorNumber,
+        walletPaymentId: paid.transaction_no,
         amountMinor: 12_800n,
         currency: 'CNY',
         paidAt: new Date((signedAt + 5) * 1000),
