@@ -11,6 +11,8 @@ export interface BillTimes {
   readonly dayEndHour: number
   /** By which moment a refund belongs to a day: when the vendor took it, or when the money went back. */
   readonly refundsBy: RefundMoment
+  /** Lines may name the wallet's own number, too. */
+  readonly hasWalletNumbers?: true
   /** When yesterday's bill can be asked for, in minutes after midnight of Asia/Shanghai. */
   readonly availableAtMinute: number
   /** Seconds between two asks while the bill is not ready. */

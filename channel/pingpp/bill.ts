@@ -23,6 +23,7 @@ export const billTimes: BillTimes = {
   kinds: ['transaction'],
   dayEndHour: DAY_END_HOUR,
   refundsBy: 'succeeded',
+  hasWalletNumbers: true,
   availableAtMinute: READY_AT_MINUTE + 5,
   retrySeconds: 30 * 60,
   deadlineHours: 24,

@@ -32,6 +32,7 @@ export async function findLastScope(trx: Trx, day: DayToMatch): Promise<Scope | 
       ...boundsOf(day.businessDate, day.dayEndHour),
       lastHoldDate: day.businessDate,
       refundsBy: day.refundsBy,
+      hasWalletNumbers: day.hasWalletNumbers ?? false,
     }
   )
 }

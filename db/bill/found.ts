@@ -15,6 +15,7 @@ export interface Scope {
   readonly to: Date
   readonly lastHoldDate: string
   readonly refundsBy: RefundMoment
+  readonly hasWalletNumbers: boolean
   readonly now: Date
 }
 

@@ -3,7 +3,7 @@ import type { RawBuilder } from 'kysely'
 import type { Trx } from '../database.ts'
 import { accountsOf, insertFound } from './found.ts'
 import type { Scope } from './found.ts'
-import { JUDGED, nameWithin } from './match.ts'
+import { JUDGED, nameWithin, walletNumbers } from './match.ts'
 import { SUSPECT, missedAround } from './match-suspect.ts'
 import { FEW_LEFT, stage, withPlan } from './stage.ts'
 
@@ -29,6 +29,7 @@ export async function lookAround(trx: Trx, scope: Scope): Promise<void> {
   const named = sql`
     ${namedBy(sql`l.payment_number`, 'payment')}
     UNION ${namedBy(sql`l.channel_payment_id`, 'payment')}
+    ${scope.hasWalletNumbers ? sql`UNION ${namedBy(sql`l.wallet_payment_id`, 'payment')}` : sql``}
     UNION ${namedBy(sql`l.refund_number`, 'refund')}
     UNION ${namedBy(sql`l.channel_refund_id`, 'refund')}
     UNION ${namedBy(nameWithin, 'refund')}`
@@ -54,21 +55,22 @@ const refundedAt = ({ refundsBy }: Scope): RawBuilder<unknown> =>
 /** Every number that the vendor may know something by, with the day that it is missing on. */
 function wantedOf(scope: Scope): RawBuilder<unknown> {
   const missing = sql`
-    SELECT 'payment' AS kind, s.id, s.channel_payment_id AS number, ${scope.businessDate}::date AS business_date
+    SELECT 'payment' AS kind, s.id, s.channel_payment_id AS number, s.wallet_payment_id AS wallet_number,
+           ${scope.businessDate}::date AS business_date
     FROM ${SHORT.payments} s
     UNION ALL
-    SELECT 'refund', s.id, s.channel_refund_id, ${scope.businessDate}::date FROM ${SHORT.refunds} s
+    SELECT 'refund', s.id, s.channel_refund_id, NULL, ${scope.businessDate}::date FROM ${SHORT.refunds} s
     UNION ALL ${missedAround(scope)}`
   return sql`
     SELECT m.kind, m.id, v.number, m.business_date
-    FROM (${missing}) m CROSS JOIN LATERAL (VALUES (m.id), (m.number)) v (number)
+    FROM (${missing}) m CROSS JOIN LATERAL (VALUES (m.id), (m.number), (m.wallet_number)) v (number)
     WHERE v.number <> ''`
 }
 
 /** All lines of the bills around the day, and those of its own that may name what is missing. */
 async function linesAround(trx: Trx, scope: Scope): Promise<RawBuilder<unknown>> {
   const columns = sql`l.business_date, l.kind, l.payment_number, l.channel_payment_id, l.refund_number,
-    l.channel_refund_id`
+    l.channel_refund_id, l.wallet_payment_id`
   const own = sql`SELECT ${columns} FROM ${SUSPECT.lines} l`
   const others = await findOtherBills(trx, scope)
   if (others.length === 0) return own
@@ -112,7 +114,7 @@ export async function findShort(trx: Trx, scope: Scope): Promise<void> {
     SELECT 'missing_there' AS kind, 'payment' AS subject_kind, s.id AS subject, s.amount AS our_amount,
            NULL::bigint AS their_amount,
            jsonb_build_object('payment', s.id, 'vendor_number', s.channel_payment_id, 'paid_at', s.paid_at)
-             AS evidence,
+             || ${walletNumbers(sql`s.wallet_payment_id`)} AS evidence,
            'held' AS state, NULL::timestamptz AS due_at
     FROM ${SHORT.payments} s WHERE NOT ${isNamed(scope, 'payment')}`,
   )

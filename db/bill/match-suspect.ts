@@ -11,8 +11,8 @@ const TABLE = sql.id('suspect')
 /** What does not plainly agree: lines of the day's bill, and payments of the day that none of its lines names. */
 export const SUSPECT = {
   lines: sql`(SELECT * FROM ${TABLE} WHERE line IS NOT NULL)`,
-  payments: sql`(SELECT short_id AS id, short_number AS channel_payment_id, short_amount AS amount, paid_at
-    FROM ${TABLE} WHERE line IS NULL)`,
+  payments: sql`(SELECT short_id AS id, short_number AS channel_payment_id, short_amount AS amount, paid_at,
+    short_wallet_number AS wallet_payment_id FROM ${TABLE} WHERE line IS NULL)`,
 } as const
 
 /**
@@ -20,17 +20,18 @@ export const SUSPECT = {
  * agree: so the rules of `match.ts` and `match-short.ts` look at a few thousand rows and not at a million.
  *
  * A payment line that stays away is one that they would say nothing about: the payment with its number is one of
- * the day, with its amount, its vendor number and its fee, no other line has its number, and no other day misses
+ * the day, with its amount, its numbers and its fee, no other line has its number, and no other day misses
  * it. In doubt a line is set aside, and so is every line that is no payment.
  */
 export async function stageSuspects(trx: Trx, scope: Scope): Promise<void> {
   const apart = sql`
-    SELECT l.*, p.id AS short_id, p.channel_payment_id AS short_number, p.amount AS short_amount, p.paid_at
+    SELECT l.*, p.id AS short_id, p.channel_payment_id AS short_number, p.amount AS short_amount, p.paid_at,
+           p.wallet_payment_id AS short_wallet_number
     FROM (${linesOf(scope)}) l
     FULL JOIN (${dayPayments(scope)}) p ON p.id = CASE l.kind WHEN 'payment' THEN l.payment_number END
     WHERE l.line IS NULL OR p.id IS NULL OR p.amount <> l.amount
       OR (l.channel_payment_id <> '' AND p.channel_payment_id IS DISTINCT FROM l.channel_payment_id)
-      OR NOT ${isFeePlain} OR l.payment_number IN (SELECT m.id FROM (${missedAround(scope)}) m)`
+      OR ${isOtherWalletNumber(scope)} OR NOT ${isFeePlain} OR l.payment_number IN (SELECT m.id FROM (${missedAround(scope)}) m)`
   await withPlan(trx, FEW_LEFT, () => stage(trx, 'suspect', apart))
   await addManifold(trx, scope)
 }
@@ -40,7 +41,8 @@ const linesOf = ({ merchantId, billId, businessDate }: Scope): RawBuilder<unknow
   WHERE merchant_id = ${merchantId} AND bill_id = ${billId} AND business_date = ${businessDate}::date`
 
 const dayPayments = (scope: Scope): RawBuilder<unknown> => sql`
-  SELECT p.id, p.channel_payment_id, coalesce(p.received_amount, p.amount) AS amount, p.paid_at
+  SELECT p.id, p.channel_payment_id, coalesce(p.received_amount, p.amount) AS amount, p.paid_at,
+         ${scope.hasWalletNumbers ? sql`p.wallet_payment_id` : sql`NULL::text`} AS wallet_payment_id
   FROM payment p
   WHERE p.merchant_id = ${scope.merchantId} AND p.state = 'paid' AND ${isOfDay(scope)}
     AND p.channel_account_id IN (${accountsOf(scope.merchantId, scope.vendorMerchantId)})`
@@ -58,6 +60,10 @@ const isOfDay = ({ from, to, businessDate }: Scope) => sql`
 /** A clearing date names no year: only a payment of about that day can have it. */
 const CLEARING_SLACK_MS = 5 * 86_400_000
 
+/** Where both know one, and it is another. Of a vendor that tells none, a million lines are not asked for it. */
+const isOtherWalletNumber = ({ hasWalletNumbers }: Scope) =>
+  hasWalletNumbers ? sql`coalesce(l.wallet_payment_id <> p.wallet_payment_id, false)` : sql`false`
+
 /**
  * Whether a fee lies within half a fen of what the line's own rate gives, as one that is rounded does; a line
  * without a fee agrees. The rule allows a fen more, and looks at the others itself: it divides and rounds, which
@@ -67,7 +73,8 @@ const isFeePlain = sql`coalesce(abs(l.fee * 100 - coalesce(l.fee_base, l.amount)
 
 /** What the days around miss in their bills; a line of this day's may name it. */
 export const missedAround = ({ merchantId, vendorMerchantId, businessDate }: Scope) => sql`
-  SELECT d.subject_kind AS kind, d.subject AS id, d.evidence ->> 'vendor_number' AS number, d.business_date
+  SELECT d.subject_kind AS kind, d.subject AS id, d.evidence ->> 'vendor_number' AS number,
+         d.evidence ->> 'wallet_number' AS wallet_number, d.business_date
   FROM discrepancy d
   WHERE d.merchant_id = ${merchantId} AND d.vendor_merchant_id = ${vendorMerchantId}
     AND d.state IN ('held', 'repairing', 'open') AND d.kind = 'missing_there'

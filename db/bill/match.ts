@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
 import type { BillId, MerchantId } from '#domain/id'
 import type { Trx } from '../database.ts'
 import { accountsOf, insertFound } from './found.ts'
@@ -13,39 +14,45 @@ const OUR_REFUND = sql.lit('^r[0-9a-z]{25}$')
 /**
  * Payments of a bill against ours. Returns how many discrepancies there are.
  *
- * A line finds its payment by our number, else by the vendor's. It is judged once, by the first that applies: a
+ * A line finds its payment by our number, else by the vendor's, else by the wallet's. It is judged once, by the first that applies: a
  * line that comes twice; a number that is not ours; a payment that we do not have; one that is not paid here;
- * another amount; one of its two numbers is another; another fee than the line's own rate gives.
+ * another amount; one of its numbers is another; another fee than the line's own rate gives.
  */
 export async function matchPayments(trx: Trx, scope: Scope): Promise<number> {
   const { merchantId, vendorMerchantId } = scope
   const lines = sql`
     SELECT l.*, row_number() OVER (PARTITION BY l.payment_number, l.channel_payment_id ORDER BY l.line) AS copy
     FROM ${SUSPECT.lines} l WHERE l.kind = 'payment'`
-  const judged = sql`
-    SELECT l.line, l.payment_number, l.channel_payment_id, l.amount, l.fee, l.rate, l.at, l.copy,
-           coalesce(p.id, n.id) AS id, coalesce(p.state, n.state) AS state,
-           coalesce(p.received_amount, p.amount, n.received_amount, n.amount) AS ours,
-           coalesce(p.channel_payment_id, n.channel_payment_id) AS our_number,
-      CASE
-        WHEN l.copy > 1 THEN 'duplicate'
-        -- Ours stands where the vendor's belongs: columns that somebody has swapped.
-        WHEN p.id IS NULL AND n.id IS NULL AND l.payment_number !~ ${OURS} AND l.channel_payment_id ~ ${OURS}
-          THEN 'number_differs'
-        WHEN p.id IS NULL AND n.id IS NULL AND l.payment_number !~ ${OURS} THEN 'foreign'
-        WHEN coalesce(p.state, n.state, 'created') IN ('created', 'pending') THEN 'missing_here'
-        WHEN coalesce(p.state, n.state) = 'closed' THEN 'state_differs'
-        WHEN coalesce(p.received_amount, p.amount, n.received_amount, n.amount) <> l.amount THEN 'amount_differs'
-        WHEN p.id IS NULL THEN 'number_differs'
-        WHEN l.channel_payment_id <> '' AND p.channel_payment_id <> l.channel_payment_id THEN 'number_differs'
-        WHEN abs(l.fee - round(coalesce(l.fee_base, l.amount) * l.rate / 100.0, 2)) > 0.01 THEN 'fee_differs'
-      END AS kind
+  const found = sql`
+    SELECT l.*, p.id IS NOT NULL AS is_by_ours, coalesce(p.id, n.id, w.id) AS id,
+           coalesce(p.state, n.state, w.state) AS state,
+           coalesce(p.received_amount, p.amount, n.received_amount, n.amount, w.received_amount, w.amount) AS ours,
+           coalesce(p.channel_payment_id, n.channel_payment_id, w.channel_payment_id) AS our_number,
+           coalesce(p.wallet_payment_id, n.wallet_payment_id, w.wallet_payment_id) AS our_wallet_number
     FROM (${lines}) l
     LEFT JOIN payment p ON p.merchant_id = ${merchantId} AND p.id = l.payment_number
       AND p.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
     LEFT JOIN payment n ON p.id IS NULL AND n.merchant_id = ${merchantId}
       AND n.channel_payment_id = l.channel_payment_id
-      AND n.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})`
+      AND n.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
+    ${joinByWalletNumber(scope)}`
+  const judged = sql`
+    SELECT l.line, l.payment_number, l.channel_payment_id, l.wallet_payment_id, l.amount, l.fee, l.rate, l.at,
+           l.copy, l.id, l.state, l.ours, l.our_number, l.our_wallet_number,
+      CASE
+        WHEN l.copy > 1 THEN 'duplicate'
+        -- Ours stands where the vendor's belongs: columns that somebody has swapped.
+        WHEN l.id IS NULL AND l.payment_number !~ ${OURS} AND l.channel_payment_id ~ ${OURS} THEN 'number_differs'
+        WHEN l.id IS NULL AND l.payment_number !~ ${OURS} THEN 'foreign'
+        WHEN coalesce(l.state, 'created') IN ('created', 'pending') THEN 'missing_here'
+        WHEN l.state = 'closed' THEN 'state_differs'
+        WHEN l.ours <> l.amount THEN 'amount_differs'
+        WHEN NOT l.is_by_ours THEN 'number_differs'
+        WHEN l.channel_payment_id <> '' AND l.our_number <> l.channel_payment_id THEN 'number_differs'
+        WHEN l.our_wallet_number <> l.wallet_payment_id THEN 'number_differs'
+        WHEN abs(l.fee - round(coalesce(l.fee_base, l.amount) * l.rate / 100.0, 2)) > 0.01 THEN 'fee_differs'
+      END AS kind
+    FROM (${found}) l`
   await stage(trx, 'judged_payment', judged)
   const single = await insertFound(
     trx,
@@ -57,7 +64,8 @@ export async function matchPayments(trx: Trx, scope: Scope): Promise<number> {
            j.ours AS our_amount, j.amount AS their_amount,
            jsonb_build_object('line', j.line, 'payment', j.id, 'number', j.payment_number,
              'vendor_number', j.channel_payment_id, 'our_vendor_number', j.our_number, 'our_state', j.state,
-             'fee', j.fee, 'rate', j.rate, 'at', j.at) AS evidence,
+             'fee', j.fee, 'rate', j.rate, 'at', j.at)
+             || ${walletNumbers(sql`j.wallet_payment_id`, sql`j.our_wallet_number`)} AS evidence,
            CASE WHEN j.kind IN ('missing_here', 'state_differs') AND j.id IS NOT NULL THEN 'repairing'
                 ELSE 'open' END AS state,
            CASE WHEN j.kind IN ('missing_here', 'state_differs') AND j.id IS NOT NULL THEN ${scope.now}::timestamptz
@@ -66,6 +74,32 @@ export async function matchPayments(trx: Trx, scope: Scope): Promise<number> {
   )
   return single + (await insertForeign(trx, scope, 'payments'))
 }
+
+/**
+ * What a line's other two numbers did not find, by the wallet's own. That number is not unique: a line that could
+ * be of several payments is none's.
+ */
+function joinByWalletNumber(scope: Scope): RawBuilder<unknown> {
+  const { merchantId, vendorMerchantId } = scope
+  if (!scope.hasWalletNumbers) return sql`LEFT JOIN payment w ON false`
+  const only = sql`
+    SELECT min(x.id) AS id FROM payment x
+    WHERE p.id IS NULL AND n.id IS NULL AND x.merchant_id = ${merchantId}
+      AND x.wallet_payment_id = l.wallet_payment_id
+      AND x.channel_account_id IN (${accountsOf(merchantId, vendorMerchantId)})
+    HAVING count(*) = 1`
+  return sql`
+    LEFT JOIN LATERAL (${only}) o ON true
+    LEFT JOIN payment w ON w.merchant_id = ${merchantId} AND w.id = o.id`
+}
+
+/** The wallet's number as evidence, and ours beside it; nothing where there is none. */
+export const walletNumbers = (
+  number: RawBuilder<unknown>,
+  ours?: RawBuilder<unknown>,
+): RawBuilder<unknown> => sql`
+  CASE WHEN ${number} IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('wallet_number', ${number}
+    ${ours === undefined ? sql`` : sql`, 'our_wallet_number', ${ours}`}) END`
 
 /** Where the lines lie about which something was said, or nothing. */
 export const JUDGED = {

@@ -25,6 +25,8 @@ export interface DayToMatch {
   readonly dayEndHour: number
   /** Of the channel: what dates a refund. */
   readonly refundsBy: RefundMoment
+  /** Of the channel: its lines may name the wallet's own number; without it nothing is looked for by one. */
+  readonly hasWalletNumbers?: boolean
   readonly now: Date
 }
 
@@ -90,6 +92,7 @@ function scopeOf(
     ...boundsOf(businessDate, day.dayEndHour),
     lastHoldDate: addDays(businessDate, HOLD_DAYS),
     refundsBy: day.refundsBy,
+    hasWalletNumbers: day.hasWalletNumbers ?? false,
   }
 }
 

@@ -99,7 +99,8 @@ async function loadFacts(trx: Trx, item: CaseRow, payment: PaymentRow): Promise<
     .where('merchant_id', '=', payment.merchant_id)
     .where('id', '=', payment.channel_account_id)
     .executeTakeFirstOrThrow()
-  const { vendor_amount: amount, vendor_currency: currency, vendor_number: number } = item.evidence
+  const { vendor_amount: amount, vendor_currency: currency } = item.evidence
+  const { vendor_number: number, wallet_number: walletNumber } = item.evidence
   return {
     kind: 'payment',
     paymentNumber: payment.id,
@@ -107,6 +108,7 @@ async function loadFacts(trx: Trx, item: CaseRow, payment: PaymentRow): Promise<
     vendorState: 'success',
     vendorStateText: 'operator',
     ...(typeof number === 'string' ? { channelPaymentId: number } : {}),
+    ...(typeof walletNumber === 'string' ? { walletPaymentId: walletNumber } : {}),
     ...(typeof currency === 'string' ? { currency } : {}),
     ...(typeof amount === 'string' && /^\d+$/.test(amount) ? { amountMinor: BigInt(amount) } : {}),
   }

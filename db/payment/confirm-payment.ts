@@ -272,6 +272,7 @@ function casesOf(merchantId: MerchantId, outcomes: readonly Outcome[]): NewCase[
       vendor_amount: claim.facts.amountMinor?.toString(),
       vendor_currency: claim.facts.currency,
       vendor_number: claim.facts.channelPaymentId,
+      wallet_number: claim.facts.walletPaymentId,
       notification: claim.notificationId,
     }
     return [{ merchantId, kind, subject: claim.facts.paymentNumber, evidence }]

@@ -66,7 +66,8 @@ function describeTimes({ name, part, samples }: ContractBill): void {
     expect(strategy?.capabilities.bill).toBe(true)
     const { refundsBy, dayEndHour, availableAtMinute, retrySeconds, deadlineHours, kinds } = part()
     const times = { kinds, refundsBy, dayEndHour, availableAtMinute, retrySeconds, deadlineHours }
-    expect(strategy?.billTimes).toEqual(times)
+    const { hasWalletNumbers } = part()
+    expect(strategy?.billTimes).toEqual({ ...times, ...(hasWalletNumbers && { hasWalletNumbers }) })
     expect(new Set(samples.map(({ kind }) => kind))).toEqual(new Set(kinds))
     expect(retrySeconds).toBeGreaterThan(60)
     expect(deadlineHours * 3600).toBeGreaterThan(2 * retrySeconds)

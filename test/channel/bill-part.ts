@@ -9,6 +9,8 @@ export interface BillParts {
   readonly hasLinks: boolean
   /** What dates a refund (payment rules, section 8). */
   readonly refundsBy: RefundMoment
+  /** Lines tell the wallet's own number beside the vendor's (Ping++ dossier, section 2.2). */
+  readonly hasWalletNumbers?: true
 }
 
 /**
@@ -19,7 +21,7 @@ export const BILL_PARTS: Readonly<Record<string, BillParts>> = {
   'wechat-pay': { hasFund: true, hasLinks: true, refundsBy: 'sent' },
   alipay: { hasFund: true, hasLinks: true, refundsBy: 'sent' },
   unionpay: { hasFund: false, hasLinks: false, refundsBy: 'sent' },
-  pingpp: { hasFund: false, hasLinks: false, refundsBy: 'succeeded' },
+  pingpp: { hasFund: false, hasLinks: false, refundsBy: 'succeeded', hasWalletNumbers: true },
 }
 
 export function billPartsOf(vendor: string): BillParts {

@@ -31,6 +31,7 @@ export interface WantedDay {
   readonly businessDate?: string
   readonly dayEndHour?: number
   readonly refundsBy?: RefundMoment
+  readonly hasWalletNumbers?: true
 }
 
 interface Which {
@@ -50,6 +51,7 @@ export async function openBillDay(
 ): Promise<BillDay> {
   const {
     refundsBy = 'sent',
+    hasWalletNumbers = false,
     dayEndHour = DAY_END_HOUR,
     businessDate = businessDateOf(new Date(), dayEndHour),
   } = wanted
@@ -72,7 +74,14 @@ export async function openBillDay(
       lines: once(lines.map((line, at) => (line.line === 0 ? { ...line, line: at + 1 } : line))),
       raw: { merchantId, path, headers: {} },
     })
-  const toMatch = (now: Date) => ({ ...day, channel: 'wechat_pay', dayEndHour, refundsBy, now })
+  const toMatch = (now: Date) => ({
+    ...day,
+    channel: 'wechat_pay',
+    dayEndHour,
+    refundsBy,
+    hasWalletNumbers,
+    now,
+  })
   const match = (now = new Date()): Promise<Matched | undefined> => reconcileDay(db, toMatch(now))
   return {
     businessDate,

@@ -268,33 +268,3 @@ describe('RC-19 the fee', () => {
     return counter
   }
 })
-
-describe('RC-22 of our number and the vendor’s', () => {
-  test.each([
-    ['both agree', {}, []],
-    ['only ours agrees', { channelPaymentId: 'ch_other' }, ['number_differs']],
-    ['only the vendor’s agrees', { paymentNumber: 'a-number-of-theirs' }, ['number_differs']],
-    ['the vendor’s is not printed', { channelPaymentId: '' }, []],
-  ] as const)(
-    '%s: the payment is found, and the other number is reported',
-    async (_name, said, found) => {
-      const counter = await sold()
-      await day.revise([lineOf(counter, said)])
-      const discrepancies = await rows()
-      expect(discrepancies.map(({ kind }) => kind)).toEqual([...found])
-      for (const { subject, our_amount: ours, their_amount: theirs } of discrepancies) {
-        expect([subject, ours, theirs]).toEqual([counter.first.paymentId, AMOUNT, AMOUNT])
-      }
-    },
-  )
-
-  test('an amount is compared whichever number found the payment', async () => {
-    const counter = await sold()
-    await day.revise([lineOf(counter, { paymentNumber: 'theirs', amountMinor: 1n })])
-    expect(await only()).toMatchObject({
-      kind: 'amount_differs',
-      our_amount: AMOUNT,
-      their_amount: 1n,
-    })
-  })
-})

@@ -86,8 +86,9 @@ describe('a wrong amount that is accepted', () => {
 
   test('is taken from the case where a query was the witness', async () => {
     const { first, orderId } = await desk.order(2000)
-    await desk.pay(first, { amountMinor: 1n })
+    await desk.pay(first, { amountMinor: 1n, walletPaymentId: 'w-1' })
     expect(await operator.resolve(first.paymentId, 'accept')).toMatchObject({ received: '1' })
+    expect((await paymentRow(desk, first.paymentId)).wallet_payment_id).toBe('w-1')
     expect(await desk.orderState(orderId)).toBe('paid')
     await expectSound()
   })

@@ -36,6 +36,8 @@ export interface BillScene {
   walletNumbersOf(
     id: PaymentId,
   ): Promise<{ readonly there: string | undefined; readonly here: string | null }>
+  /** From now on we have another one than the wallet. */
+  forgetWalletNumber(id: PaymentId): Promise<void>
   /** Given back, and known so here: the vendor's number of the refund. */
   refund(id: PaymentId, amount: number): Promise<string>
   /** The run of a day once it is in this state. */
@@ -132,6 +134,10 @@ function salesAt(counter: Counter, vendor: PingppEmulator, { db }: Platform) {
     async walletNumbersOf(id: PaymentId) {
       const there = vendor.order(id)?.payment?.transactionNumber
       return { there, here: (await shop.read(id)).wallet_payment_id }
+    },
+    async forgetWalletNumber(id: PaymentId) {
+      const row = { wallet_payment_id: 'another' }
+      await db.updateTable('payment').set(row).where('id', '=', id).execute()
     },
     tellSummary: (date: string) => void vendor.sendDailySummary({ app: APP, day: date }),
     async refund(id: PaymentId, amount: number) {

@@ -193,6 +193,7 @@ describe('a day whose lists fail or differ', () => {
       ]
       await scene.refund(returned, 300)
       const [ours] = await scene.shop.refundsOf(returned)
+      await scene.forgetWalletNumber(returned)
       const unheard = await scene.buy(800)
       await scene.payUnheard(unheard)
       scene.vendor.setKnobs({
@@ -220,6 +221,7 @@ describe('a day whose lists fail or differ', () => {
           'foreign payments open',
           `missing_here ${unheard} resolved`,
           `missing_there ${absent} held`,
+          `number_differs ${returned} open`,
         ].toSorted(),
       )
     },

@@ -117,8 +117,6 @@ const LIFE_PARTS: Readonly<Record<string, string>> = {
   'OR-14 alert': 'a case and a line of warning; alert rules come with /metrics',
   'PT-03 alarm after N minutes': 'I2 and the sweeper see it; alert rules come with /metrics',
   'RC-03 GBK': 'each vendor writes in one encoding, and is read in that alone',
-  'RC-22 three numbers':
-    'ours and the one that a payment keeps; an aggregator’s third one is not kept',
   'F114 three million rows': 'in the benchmark; 50,000 here',
   'F119 T+1': 'payment rules 8: three days, then asked about, then a case',
 }

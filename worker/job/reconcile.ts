@@ -59,6 +59,7 @@ async function loadDay(deps: WorkerDeps, run: RunRow): Promise<DayToMatch> {
     businessDate: run.business_date,
     dayEndHour: billTimes?.dayEndHour ?? 24,
     refundsBy: billTimes?.refundsBy ?? 'sent',
+    hasWalletNumbers: billTimes?.hasWalletNumbers ?? false,
     now: deps.clock.now(),
   }
 }
