@@ -6,7 +6,7 @@ import { addMs } from '#domain/time'
 import type { Trx } from '../database.ts'
 import { insertFound } from './found.ts'
 import type { Scope } from './found.ts'
-import { stage } from './stage.ts'
+import { FEW_LEFT, stage, withPlan } from './stage.ts'
 
 /**
  * The account is moved a moment after the payment (WeChat Pay dossier, section 6.10: a second), and at midnight that
@@ -30,9 +30,12 @@ const FOUND = sql.id('fund_found')
 export async function matchFund(trx: Trx, scope: Scope): Promise<number | undefined> {
   const bills = await findBills(trx, scope)
   if (bills.fund === undefined) return undefined
-  await stage(trx, 'fund_movement', movementsOf(scope, bills, bills.fund))
-  await stage(trx, 'fund_line', judgedOf(scope, bills))
-  await stage(trx, 'fund_found', differences)
+  const movements = movementsOf(scope, bills, bills.fund)
+  await withPlan(trx, FEW_LEFT, async () => {
+    await stage(trx, 'fund_movement', movements)
+    await stage(trx, 'fund_line', judgedOf(scope, bills))
+    await stage(trx, 'fund_found', differences)
+  })
   return insertFound(trx, scope, sql`SELECT * FROM ${FOUND}`)
 }
 
@@ -112,14 +115,21 @@ function movementsOf(scope: Scope, bills: Bills, fund: BillId): RawBuilder<unkno
       WHERE l.at >= ${addMs(to, -CUT_MS)} AND l.number <> '')`
 }
 
-/** All lines of the day, once the next fund bill is there; until then not those of the evening without a movement. */
+/**
+ * All lines of the day, once the next fund bill is there; until then not those of the evening without a movement.
+ *
+ * In two parts: an `EXISTS` beside an `OR` is no join, and would go through all movements for each line of the evening.
+ */
 function judgedOf(scope: Scope, { lines, fundAfter }: Bills): RawBuilder<unknown> {
   const all = linesOf(scope, lines, 0)
   if (fundAfter !== undefined) return all
+  const evening = addMs(scope.to, -CUT_MS)
   return sql`
+    SELECT l.* FROM (${all}) l WHERE l.at IS NULL OR l.at < ${evening}
+    UNION ALL
     SELECT l.* FROM (${all}) l
-    WHERE l.at IS NULL OR l.at < ${addMs(scope.to, -CUT_MS)}
-      OR EXISTS (SELECT 1 FROM ${MOVEMENT} m WHERE m.kind = l.kind AND m.number = l.number)`
+    WHERE l.at >= ${evening}
+      AND EXISTS (SELECT 1 FROM ${MOVEMENT} m WHERE m.kind = l.kind AND m.number = l.number)`
 }
 
 /** A vendor that numbers no refunds names the payment: its refunds are told apart by their place alone. */

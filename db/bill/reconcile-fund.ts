@@ -4,6 +4,7 @@ import { keepDayCase } from './day-case.ts'
 import { findLastScope, lockVendorMerchant } from './day-version.ts'
 import { matchFund, resolveFundGone } from './match-fund.ts'
 import type { DayToMatch } from './reconcile.ts'
+import { tunePlans } from './stage.ts'
 
 /**
  * Compares a day's fund bill with its transaction bill, where both are there: how many differences there are.
@@ -15,8 +16,10 @@ export const reconcileFund = (db: Db, day: DayToMatch): Promise<number | undefin
   commit(db, 'fund.match', async (trx) => {
     await lockVendorMerchant(trx, day)
     const scope = await findLastScope(trx, day)
-    const differ = scope && (await matchFund(trx, scope))
-    if (scope === undefined || differ === undefined) return undefined
+    if (scope === undefined) return undefined
+    await tunePlans(trx)
+    const differ = await matchFund(trx, scope)
+    if (differ === undefined) return undefined
     await resolveFundGone(trx, scope)
     await keepDayCase(trx, day, day.now)
     return differ

@@ -6,7 +6,7 @@ import type { LoadedLine } from '#db/bill/bill-copy'
 import type { LoadedBill } from '#db/bill/bill-load'
 import { reconcileDay } from '#db/bill/reconcile'
 import { reconcileFund } from '#db/bill/reconcile-fund'
-import type { Matched } from '#db/bill/reconcile'
+import type { DayToMatch, Matched } from '#db/bill/reconcile'
 import { businessDateOf } from '#domain/business-day'
 import type { RefundMoment } from '#domain/business-day'
 import type { Desk } from './desk.ts'
@@ -14,6 +14,9 @@ import type { Desk } from './desk.ts'
 /** One day's bill of a desk's vendor merchant; today's unless another is named. */
 export interface BillDay {
   readonly businessDate: string
+  readonly dayEndHour: number
+  /** The day as a job hands it over. */
+  toMatch(now?: Date): DayToMatch
   /** Another file is another version of the bill; which one does not matter. */
   load(lines: readonly LoadedLine[], path?: string): Promise<LoadedBill>
   /** Loads the day's fund bill, or that of another day. */
@@ -74,7 +77,7 @@ export async function openBillDay(
       lines: once(lines.map((line, at) => (line.line === 0 ? { ...line, line: at + 1 } : line))),
       raw: { merchantId, path, headers: {} },
     })
-  const toMatch = (now: Date) => ({
+  const toMatch = (now = new Date()): DayToMatch => ({
     ...day,
     channel: 'wechat_pay',
     dayEndHour,
@@ -82,13 +85,15 @@ export async function openBillDay(
     hasWalletNumbers,
     now,
   })
-  const match = (now = new Date()): Promise<Matched | undefined> => reconcileDay(db, toMatch(now))
+  const match = (now?: Date): Promise<Matched | undefined> => reconcileDay(db, toMatch(now))
   return {
     businessDate,
+    dayEndHour,
+    toMatch,
     load: (lines, path) => load(lines, path),
     loadFund: (lines, date = businessDate) =>
       withNewFile((path) => load(lines, path, { kind: 'fund', businessDate: date })),
-    matchFund: (now = new Date()) => reconcileFund(db, toMatch(now)),
+    matchFund: (now) => reconcileFund(db, toMatch(now)),
     match,
     async revise(lines) {
       await withNewFile((path) =>
