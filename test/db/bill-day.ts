@@ -49,7 +49,7 @@ async function* once(lines: readonly LoadedLine[]): AsyncGenerator<readonly Load
 }
 
 export async function openBillDay(
-  { db, merchantId, databaseUrl }: Desk,
+  { db, merchantId, databaseUrl }: Pick<Desk, 'db' | 'merchantId' | 'databaseUrl'>,
   wanted: WantedDay = {},
 ): Promise<BillDay> {
   const {

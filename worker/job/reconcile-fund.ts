@@ -23,3 +23,10 @@ export async function runReconcileFund(
       : `${differ} differences from the transaction bill`
   await changeRun(deps.db, run, { state: 'done', dueAt: null, note, finishedAt: day.now })
 }
+
+/**
+ * The transaction bill of a day is matched: the next day, which may be compared already, has its evening's movements.
+ */
+export async function compareNextFund(deps: WorkerDeps, day: DayToMatch): Promise<void> {
+  await reconcileFund(deps.billDb, { ...day, businessDate: addDays(day.businessDate, 1) })
+}

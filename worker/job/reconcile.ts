@@ -11,7 +11,7 @@ import { addMs } from '#domain/time'
 import { TryAgain } from '../deps.ts'
 import type { WorkerDeps } from '../deps.ts'
 import { HOLD_MS, whileHeld } from '../hold.ts'
-import { runReconcileFund } from './reconcile-fund.ts'
+import { compareNextFund, runReconcileFund } from './reconcile-fund.ts'
 import { runReconcilePoints } from './reconcile-points.ts'
 
 /** How long the points system may be away before a person hears that a day was not compared. */
@@ -38,6 +38,7 @@ async function compare(deps: WorkerDeps, run: RunRow, signal: AbortSignal): Prom
   if (run.task === 'points') return runReconcilePoints(deps, run, day, signal)
   const matched = await reconcileDay(deps.billDb, day)
   if (matched === undefined) throw new TryAgain(`no bill of ${run.business_date}`)
+  await compareNextFund(deps, day)
   const note = `${matched.matched} of ${matched.lines} lines agree`
   await commit(deps.db, 'reconcile.done', async (trx) => {
     const change = { state: 'done', dueAt: null, note, finishedAt: day.now } as const
