@@ -12,7 +12,7 @@ import { FEW_LEFT, stage, withPlan } from './stage.ts'
  * The account is moved a moment after the payment (WeChat Pay dossier, section 6.10: a second), and at midnight that
  * is another day's.
  */
-const CUT_MS = 10 * 60_000
+export const FUND_CUT_MS = 10 * 60_000
 
 const LINE = sql.id('fund_line')
 const MOVEMENT = sql.id('fund_movement')
@@ -106,13 +106,13 @@ function movementsOf(scope: Scope, bills: Bills, fund: BillId): RawBuilder<unkno
   ]
   return sql`
     SELECT m.* FROM (${linesOf(scope, fund, 0)}) m
-    WHERE m.at >= ${addMs(from, CUT_MS)} OR m.number NOT IN (
-      SELECT l.number FROM (${before}) l WHERE l.at >= ${addMs(from, -CUT_MS)} AND l.number <> '')
+    WHERE m.at >= ${addMs(from, FUND_CUT_MS)} OR m.number NOT IN (
+      SELECT l.number FROM (${before}) l WHERE l.at >= ${addMs(from, -FUND_CUT_MS)} AND l.number <> '')
     UNION ALL
     SELECT m.* FROM (${after}) m
-    WHERE m.at < ${addMs(to, CUT_MS)} AND m.kind <> 'other' AND m.number IN (
+    WHERE m.at < ${addMs(to, FUND_CUT_MS)} AND m.kind <> 'other' AND m.number IN (
       SELECT l.number FROM (${linesOf(scope, bills.lines, 0)}) l
-      WHERE l.at >= ${addMs(to, -CUT_MS)} AND l.number <> '')`
+      WHERE l.at >= ${addMs(to, -FUND_CUT_MS)} AND l.number <> '')`
 }
 
 /**
@@ -123,7 +123,7 @@ function movementsOf(scope: Scope, bills: Bills, fund: BillId): RawBuilder<unkno
 function judgedOf(scope: Scope, { lines, fundAfter }: Bills): RawBuilder<unknown> {
   const all = linesOf(scope, lines, 0)
   if (fundAfter !== undefined) return all
-  const evening = addMs(scope.to, -CUT_MS)
+  const evening = addMs(scope.to, -FUND_CUT_MS)
   return sql`
     SELECT l.* FROM (${all}) l WHERE l.at IS NULL OR l.at < ${evening}
     UNION ALL

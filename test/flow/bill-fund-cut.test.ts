@@ -93,3 +93,36 @@ describe('a movement of the evening before, in the fund bill of the next day', (
     TIMEOUT_MS,
   )
 })
+
+describe('an empty fund bill of a day', () => {
+  test.each([
+    ['whose one payment was in its last minutes is believed', 23.9, 'done'],
+    ['with an earlier payment is not', 23.7, 'waiting'],
+  ] as const)(
+    '%s',
+    async (_name, hour, state) => {
+      scene.passTo(scene.businessDate, hour)
+      await scene.buyPaid()
+      scene.emulator.setKnobs({ fundEmpty: true })
+      scene.passToDay(1, 11)
+      await scene.fetchDay()
+      await scene.fetchDay(scene.businessDate, 'fund')
+      expect(await scene.run(scene.businessDate, 'fund')).toMatchObject({ state })
+      expect(await found()).toEqual([])
+    },
+    TIMEOUT_MS,
+  )
+
+  test(
+    'is no measure for the transaction bill, which has the last minutes, too',
+    async () => {
+      scene.passTo(scene.businessDate, 23.9)
+      await scene.buyPaid()
+      scene.emulator.setKnobs({ billEmpty: true })
+      scene.passToDay(1, 11)
+      await scene.fetchDay()
+      expect(await scene.run()).toMatchObject({ state: 'waiting' })
+    },
+    TIMEOUT_MS,
+  )
+})

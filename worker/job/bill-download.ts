@@ -4,6 +4,7 @@ import type { Exchange } from '#channel/http'
 import { findAccount } from '#db/account/account'
 import { keepBroken, loadBill } from '#db/bill/bill-load'
 import type { LoadedBill } from '#db/bill/bill-load'
+import { FUND_CUT_MS } from '#db/bill/match-fund'
 import { openCase } from '#db/case/case'
 import { changeRun, claimRun } from '#db/bill/run'
 import type { RunRow } from '#db/bill/run'
@@ -152,8 +153,10 @@ const ownerOf = (run: RunRow) => ({
 
 const NOT_BELIEVED = 'but money of that day is counted here'
 
+/** What was paid last on a day may have moved the account on the next one: the day's fund bill need not have it. */
 function hasMoney(deps: WorkerDeps, { run, part }: Fetching): Promise<boolean> {
-  const bounds = boundsOf(run.business_date, part.dayEndHour)
+  const { from, to } = boundsOf(run.business_date, part.dayEndHour)
+  const bounds = { from, to: run.task === 'fund' ? addMs(to, -FUND_CUT_MS) : to }
   return hasBusiness(deps.db, run.merchant_id, run.vendor_merchant_id, bounds)
 }
 
