@@ -150,6 +150,7 @@ export const EFFECTS = {
   'fund.match': elsewhereInWorker,
   'run.plan': elsewhereInWorker,
   'run.change': elsewhereInWorker,
+  'run.give-up': elsewhereInWorker,
   'run.hold': elsewhereInWorker,
   'discrepancy.repair': elsewhereInWorker,
   'repair.refund-query': elsewhereInWorker,

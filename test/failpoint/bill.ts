@@ -14,7 +14,7 @@ import { testSealKey } from '../support/platform.ts'
 
 const url = process.env['DATABASE_URL'] ?? ''
 const [, , merchant = '', aheadMs = '0', word = '', date = '', ...localHosts] = process.argv
-const task = word === 'fund' ? 'fund' : 'bill'
+const task = word === 'fund' || word === 'points' ? word : 'bill'
 const merchantId = parseMerchantId(merchant)
 if (merchantId === undefined) throw new Error('the first word is a merchant id')
 

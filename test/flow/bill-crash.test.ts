@@ -1,12 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FailpointName } from '#domain/failpoint'
 import { addDays } from '#domain/business-day'
-import type { BillTask } from '#db/bill/run'
+import type { RunRow } from '#db/bill/run'
 import { tickBills } from '#worker/bill-schedule'
+import { runPointsAward } from '#worker/job/points-award'
 import { CONTROL, arm, hasFired } from '../failpoint/control.ts'
 import type { FailpointAction } from '../failpoint/control.ts'
 import { cloneDatabase } from '../support/postgres.ts'
@@ -56,7 +57,7 @@ async function newDay(): Promise<{ readonly date: string; readonly wrong: string
 async function workBroken(
   date: string,
   [point, action]: readonly [FailpointName, FailpointAction],
-  task: BillTask = 'bill',
+  task: RunRow['task'] = 'bill',
 ): Promise<string> {
   arm(control, [point, action])
   const ahead = String(scene.now().getTime() - Date.now())
@@ -183,6 +184,64 @@ describe('F123 a worker that is killed over a fund bill', () => {
         due_at: null,
       })
       await expectFinished(made)
+    },
+    TIMEOUT_MS,
+  )
+})
+
+/** The points of a day whose bill is matched, for which the points system does not answer any more. */
+async function comparePoints(date: string): Promise<void> {
+  const given = scene.db.selectFrom('points_grant').select('id').where('due_at', 'is not', null)
+  for (const { id: grantId } of await given.execute()) {
+    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    await runPointsAward(scene.deps, { merchantId: scene.merchantId, grantId }, signal)
+  }
+  await scene.fetchDay(date)
+  scene.points.setKnobs({ mode: 'down' })
+}
+
+const KINDS: Readonly<Record<RunRow['task'], string>> = {
+  bill: 'bill_missing',
+  fund: 'fund_bill_missing',
+  points: 'points_not_compared',
+}
+
+describe('F123 a worker that is killed as it gives up a run', () => {
+  afterEach(() => {
+    scene.emulator.resetKnobs()
+    scene.points.setKnobs({ mode: 'ok' })
+  })
+
+  test.each<readonly [RunRow['task'], FailpointName, RunRow['state']]>([
+    ['bill', 'run.change:before', 'waiting'],
+    ['bill', 'run.change:after', 'waiting'],
+    ['bill', 'run.give-up:before', 'waiting'],
+    ['bill', 'run.give-up:after', 'failed'],
+    ['fund', 'run.give-up:before', 'waiting'],
+    ['points', 'run.give-up:before', 'loaded'],
+  ])(
+    'of task %s, at %s: it is %s, the case is there only when it has failed, and the next start makes it up',
+    async (task, name, state) => {
+      const { date } = await newDay()
+      if (task === 'points') await comparePoints(date)
+      scene.emulator.setKnobs({ billLate: 1000, fundLate: 1000 })
+      const { id, vendor_merchant_id: owner } = await scene.run(date, task)
+      const overdue = scene.db.updateTable('schedule_run').set({ deadline_at: scene.now() })
+      await overdue.where('id', '=', id).execute()
+      const kind = KINDS[task]
+      const seen = async () => {
+        const cases = await scene.cases(task === 'fund' ? owner : `${owner} ${date}`)
+        return {
+          state: (await scene.run(date, task)).state,
+          // The day has another about its differences.
+          cases: cases.filter((one) => one === kind),
+        }
+      }
+      expect(await workBroken(date, [name, 'exit'], task)).toBe('SIGKILL')
+      expect(await seen()).toEqual({ state, cases: state === 'failed' ? [kind] : [] })
+      scene.passSeconds(HELD_SECONDS)
+      await scene.fetchDay(date, task)
+      expect(await seen()).toEqual({ state: 'failed', cases: [kind] })
     },
     TIMEOUT_MS,
   )

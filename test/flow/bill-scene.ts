@@ -1,6 +1,6 @@
 import { expect } from 'bun:test'
 import type { DiscrepancyRow } from '#db/bill/discrepancy'
-import type { BillTask } from '#db/bill/run'
+import type { RunRow } from '#db/bill/run'
 import { addDays, businessDateOf, boundsOf } from '#domain/business-day'
 import type { PaymentId, RefundId } from '#domain/id'
 import { tickBills } from '#worker/bill-schedule'
@@ -23,9 +23,9 @@ export interface BillScene extends Scene {
   passTo(date: string, hour: number): void
   /** The same, so many days after the day. */
   passToDay(days: number, hour: number): void
-  run(date?: string, task?: BillTask): ReturnType<typeof readRun>
+  run(date?: string, task?: RunRow['task']): ReturnType<typeof readRun>
   /** The vendor's bill is there: one tick of the schedule, and the jobs that it makes. */
-  fetchDay(date?: string, task?: BillTask): Promise<void>
+  fetchDay(date?: string, task?: RunRow['task']): Promise<void>
   /** Does what a machine may repair. */
   repair(): Promise<void>
   /** Kind, subject and state of everything that was ever found. */
@@ -117,7 +117,7 @@ export async function openBillScene(databaseUrl: string, days = 1): Promise<Bill
   }
 }
 
-const readRun = (scene: Scene, date: string, task: BillTask) =>
+const readRun = (scene: Scene, date: string, task: RunRow['task']) =>
   scene.db
     .selectFrom('schedule_run')
     .selectAll()

@@ -4,8 +4,8 @@ import type { Exchange } from '#channel/http'
 import { findAccount } from '#db/account/account'
 import { keepBroken, loadBill } from '#db/bill/bill-load'
 import type { LoadedBill } from '#db/bill/bill-load'
+import { giveUpRun } from '#db/bill/give-up'
 import { FUND_CUT_MS } from '#db/bill/match-fund'
-import { openCase } from '#db/case/case'
 import { changeRun, claimRun } from '#db/bill/run'
 import type { RunRow } from '#db/bill/run'
 import { appendLog } from '#db/transaction-log'
@@ -179,14 +179,8 @@ async function later(deps: WorkerDeps, run: RunRow, part: BillPart, why: string)
   await changeRun(deps.db, run, { state: 'waiting', dueAt, note: why })
 }
 
-async function giveUp(deps: WorkerDeps, run: RunRow, why: string): Promise<void> {
-  if (!(await changeRun(deps.db, run, { state: 'failed', dueAt: null, note: why }))) return
-  await openCase(deps.db, {
-    merchantId: run.merchant_id,
-    ...caseOf(run),
-    evidence: { why, run: run.id, business_date: run.business_date },
-  })
-}
+const giveUp = (deps: WorkerDeps, run: RunRow, why: string): Promise<void> =>
+  giveUpRun(deps.db, run, why, caseOf(run))
 
 /**
  * One for each day without its transaction bill, which is its proof. The fund bill is a second look, and a merchant

@@ -1,4 +1,4 @@
-import { openCase } from '#db/case/case'
+import { giveUpRun } from '#db/bill/give-up'
 import { matchPoints } from '#db/bill/match-points'
 import type { PointsElsewhere } from '#db/bill/match-points'
 import type { GrantRow } from '#db/points/points'
@@ -55,12 +55,9 @@ async function later(deps: WorkerDeps, run: RunRow, now: Date, why: string): Pro
     await changeRun(deps.db, run, { state: 'loaded', dueAt: addMs(now, RETRY_MS), note: why })
     return
   }
-  if (!(await changeRun(deps.db, run, { state: 'failed', dueAt: null, note: why }))) return
-  await openCase(deps.db, {
-    merchantId: run.merchant_id,
+  await giveUpRun(deps.db, run, why, {
     kind: 'points_not_compared',
     subject: `${run.vendor_merchant_id} ${run.business_date}`,
-    evidence: { why, run: run.id },
   })
 }
 
