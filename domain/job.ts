@@ -45,9 +45,13 @@ export interface MerchantEventJob {
   readonly deliveryId: DeliveryId
 }
 
+/** The form in which runs of fund bills came: before, a run was of a transaction bill or of points. */
+export const FUND_RUN_VERSION = 2
+
 export interface RunJob {
   readonly merchantId: MerchantId
   readonly runId: RunId
+  readonly version?: typeof FUND_RUN_VERSION
 }
 
 export interface DiscrepancyJob {
@@ -91,7 +95,7 @@ export const QUEUE_NAMES: readonly QueueName[] = [
  * Whoever changes a form in a way that this version would misread raises the number and writes it into the
  * payload: a worker that is still of the old version then leaves the job to one of the new.
  */
-export const JOB_VERSION = 1
+export const JOB_VERSION = 2
 
 /** Every queue has its own dead-letter queue. */
 export const deadLetterOf = (queue: QueueName): string => `${queue}-dead`

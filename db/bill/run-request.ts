@@ -5,6 +5,7 @@ import { appendAudit } from '../case/audit.ts'
 import { commit } from '../commit.ts'
 import type { Db, Trx } from '../database.ts'
 import type { Jobs } from '../job.ts'
+import { jobOfRun } from './run-job.ts'
 import type { BillTask, RunRow } from './run.ts'
 
 /** Whose bill a person wants, by one of the number's accounts. */
@@ -49,9 +50,7 @@ export const requestBill = (db: Db, jobs: Jobs, request: RunRequest): Promise<Ru
     const run = await takeRun(trx, request)
     if (run.state === 'loaded') return undefined
     await moveRun(trx, request, run, { state: 'waiting', note: `wanted by ${request.actor}` })
-    await jobs.send(trx, 'bill-download', [
-      { data: { merchantId: run.merchant_id, runId: run.id } },
-    ])
+    await jobs.send(trx, 'bill-download', [{ data: jobOfRun(run) }])
     await audit(trx, request, 'bill.fetch')
     return run.id
   })
@@ -66,7 +65,7 @@ export const finishUpload = (db: Db, jobs: Jobs, request: Upload): Promise<RunId
     const run = await takeRun(trx, request)
     const note = `${request.lines} lines, brought by ${request.actor}`
     await moveRun(trx, request, run, { state: 'loaded', note })
-    await jobs.send(trx, 'reconcile', [{ data: { merchantId: run.merchant_id, runId: run.id } }])
+    await jobs.send(trx, 'reconcile', [{ data: jobOfRun(run) }])
     await audit(trx, request, 'bill.load')
     return run.id
   })

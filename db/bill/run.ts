@@ -8,6 +8,7 @@ import type { Db, Trx } from '../database.ts'
 import { takeDue } from '../due.ts'
 import type { Jobs } from '../job.ts'
 import type { Schema } from '../schema.ts'
+import { jobOfRun } from './run-job.ts'
 
 export type RunRow = Selectable<Schema['schedule_run']>
 
@@ -87,7 +88,7 @@ function planRunsOf(db: Db, jobs: Jobs, runs: readonly NewRun[]): Promise<number
       trx,
       'bill-download',
       created.map((row) => ({
-        data: { merchantId: row.merchant_id, runId: row.id },
+        data: jobOfRun(row),
         // The oldest day first, and no fund bill before a transaction bill.
         priority: dates.indexOf(row.business_date) - (row.task === 'fund' ? dates.length : 0),
       })),
@@ -105,23 +106,29 @@ export async function wakeRuns(
   const due = { table: 'schedule_run', column: 'due_at', before: now, to: leaseUntil } as const
   const wake = (
     queue: 'reconcile' | 'bill-download',
-    { only, isLater = false }: { only: RawBuilder<unknown>; isLater?: boolean },
-  ): Promise<number> =>
-    takeDue<RunId>(db, { ...due, only }, (trx, merchantId, ids) =>
+    { state, task }: { readonly state: RawBuilder<unknown>; readonly task: BillTask },
+  ): Promise<number> => {
+    const isFund = task === 'fund'
+    const only = sql`${state} AND ${isFund ? sql`task = 'fund'` : sql`task <> 'fund'`}`
+    return takeDue<RunId>(db, { ...due, only }, (trx, merchantId, ids) =>
       jobs.send(
         trx,
         queue,
-        // Ids of runs go up with their days.
-        ids.map((runId, index) => ({
-          data: { merchantId, runId },
-          priority: (isLater ? 0 : ids.length) - index,
+        // Ids of runs go up with their days; no fund bill goes before a transaction bill.
+        ids.map((id, index) => ({
+          data: jobOfRun({ merchant_id: merchantId, id, task }),
+          priority: (isFund ? 0 : ids.length) - index,
         })),
       ),
     )
-  const loaded = await wake('reconcile', { only: sql`state = 'loaded'` })
-  const bills = await wake('bill-download', { only: sql`state <> 'loaded' AND task <> 'fund'` })
-  const funds = { only: sql`state <> 'loaded' AND task = 'fund'`, isLater: true }
-  return loaded + bills + (await wake('bill-download', funds))
+  }
+  let woken = 0
+  // Whatever is no fund bill comes first: points, too, whose jobs are like a transaction bill's.
+  for (const task of ['bill', 'fund'] as const) {
+    woken += await wake('reconcile', { state: sql`state = 'loaded'`, task })
+    woken += await wake('bill-download', { state: sql`state <> 'loaded'`, task })
+  }
+  return woken
 }
 
 /** What a job takes, and for how long. */

@@ -8,6 +8,7 @@ import { giveUpRun } from '#db/bill/give-up'
 import { FUND_CUT_MS } from '#db/bill/match-fund'
 import { changeRun, claimRun } from '#db/bill/run'
 import type { RunRow } from '#db/bill/run'
+import { jobOfRun } from '#db/bill/run-job'
 import { appendLog } from '#db/transaction-log'
 import { findBillAccount, hasBusiness } from '#db/account/vendor-merchant'
 import { unreachable } from '#domain/assert'
@@ -137,8 +138,7 @@ async function finishLoad(deps: WorkerDeps, run: RunRow, loaded: LoadedBill): Pr
     const dueAt = addMs(deps.clock.now(), QUEUED_MS)
     const change = { state: 'loaded', dueAt, note } as const
     if (!(await changeRun(trx, run, change))) return
-    const data = { merchantId: run.merchant_id, runId: run.id }
-    await deps.jobs.send(trx, 'reconcile', [{ data }])
+    await deps.jobs.send(trx, 'reconcile', [{ data: jobOfRun(run) }])
   })
 }
 
