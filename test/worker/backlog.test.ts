@@ -187,7 +187,6 @@ describe('a backlog of callbacks', () => {
   /** A batch of other callbacks, all older. */
   const olderJobs = Array.from({ length: BATCH }, (_, index) => ({
     data: {
-      merchantId: desk?.merchantId,
       notificationIds: [`n${String(index).padStart(25, '0')}`],
     },
   }))
