@@ -63,7 +63,8 @@ export type BillFetch =
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
   | { readonly kind: 'unknown'; readonly cause: string }
 
-export type BillLineKind = 'payment' | 'refund' | 'fee' | 'other'
+/** `own`: what the shop has moved itself, such as a withdrawal; only in fund bills. `other` is for a person. */
+export type BillLineKind = 'payment' | 'refund' | 'fee' | 'own' | 'other'
 
 /** One line in our words. Texts are empty where the vendor's are; amounts are positive fen. */
 export interface BillLine {

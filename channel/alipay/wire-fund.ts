@@ -31,6 +31,9 @@ const KINDS: ReadonlyMap<string, BillLineKind> = new Map([
   [`退费 ${IN}`, 'fee'],
 ])
 
+/** What the shop moves itself, either way: a withdrawal that failed comes back. */
+const OWN: ReadonlySet<string> = new Set(['提现', '转账'])
+
 const SUMMARY: readonly SummaryColumn[] = [
   { name: '收入笔数', decimals: 0, says: ['in count'], isRequired: true },
   { name: NAMES.income, decimals: 2, says: ['in amount'], isRequired: true },
@@ -72,8 +75,9 @@ class FundLayout implements DetailLayout {
     const columns = this.#columns
     const signed = this.#addMovement(row)
     const isIn = signed > 0n
-    const stateText = `${row.at(columns.type)} ${isIn ? IN : OUT}`
-    const kind = KINDS.get(stateText) ?? 'other'
+    const type = row.at(columns.type)
+    const stateText = `${type} ${isIn ? IN : OUT}`
+    const kind = KINDS.get(stateText) ?? (OWN.has(type) ? 'own' : 'other')
     const yuan = row.at(isIn ? columns.income : columns.expense).replace('-', '')
     return {
       line: row.line,

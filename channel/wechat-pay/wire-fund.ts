@@ -1,6 +1,6 @@
 import { BillBroken } from '../bill.ts'
 import type { BillLine, BillLineKind } from '../bill.ts'
-import { needColumn } from '../bill-column.ts'
+import { findColumn, needColumn } from '../bill-column.ts'
 import { SUM_UNIT, SUM_UNITS_PER_FEN, readMoment, shown } from '../bill-value.ts'
 import { readFen } from './bill-cell.ts'
 import type { BillForm, BillLayout, Cells } from './bill-cell.ts'
@@ -9,6 +9,7 @@ import type { BillForm, BillLayout, Cells } from './bill-cell.ts'
 const NAMES = {
   at: ['记账时间'],
   businessId: ['微信支付业务单号'],
+  name: ['业务名称'],
   type: ['业务类型'],
   direction: ['收支类型'],
   amount: ['收支金额(元)'],
@@ -27,6 +28,16 @@ const KINDS: ReadonlyMap<string, BillLineKind> = new Map([
 
 const COUNT_WORD = '资金流水总笔数'
 
+/** What the shop moves itself, by the name of the business: which types stand below it the dossier does not say. */
+const OWN: ReadonlySet<string> = new Set([
+  '充值/提现',
+  '充值',
+  '提现',
+  '企业付款',
+  '代金券',
+  '分账',
+])
+
 export const fundForm: BillForm = {
   summaryWord: COUNT_WORD,
   open: (header) => new FundLayout(header),
@@ -36,6 +47,7 @@ class FundLayout implements BillLayout {
   readonly requiredSums = [COUNT_WORD, '收入笔数', '收入金额', '支出笔数', '支出金额']
   readonly #at: number
   readonly #businessId: number
+  readonly #name: number
   readonly #type: number
   readonly #direction: number
   readonly #amount: number
@@ -45,6 +57,7 @@ class FundLayout implements BillLayout {
   constructor(header: readonly string[]) {
     this.#at = needColumn(header, NAMES.at)
     this.#businessId = needColumn(header, NAMES.businessId)
+    this.#name = findColumn(header, NAMES.name)
     this.#type = needColumn(header, NAMES.type)
     this.#direction = needColumn(header, NAMES.direction)
     this.#amount = needColumn(header, NAMES.amount)
@@ -59,7 +72,7 @@ class FundLayout implements BillLayout {
     const isIn = this.#add(cells, amountMinor, line)
     const type = cells.at(this.#type)
     const stateText = `${type} ${isIn ? IN : OUT}`
-    const kind = KINDS.get(stateText) ?? 'other'
+    const kind = KINDS.get(stateText) ?? (OWN.has(cells.at(this.#name)) ? 'own' : 'other')
     const isOfRefund = type.startsWith('退')
     const businessId = cells.at(this.#businessId)
     const yuan = cells.at(this.#amount)

@@ -20,7 +20,8 @@ const FOUND = sql.id('fund_found')
 
 /**
  * How the vendor's account moved, against what the day's transaction bill says (payment rules, section 8): each
- * payment and refund has its movement, the fees are the same, and a type that nobody knows is for people.
+ * payment and refund has its movement, the fees are the same, a type that nobody knows is for people, and what the
+ * shop has moved itself (`own`) is nobody's business here.
  *
  * Amounts are not compared: a movement is what is left after the merchant's own coupons. Fees are rounded for each
  * movement, so they may be a fen apart for each. A movement near the cut belongs to the day of its payment; until
@@ -110,7 +111,7 @@ function movementsOf(scope: Scope, bills: Bills, fund: BillId): RawBuilder<unkno
       SELECT l.number FROM (${before}) l WHERE l.at >= ${addMs(from, -FUND_CUT_MS)} AND l.number <> '')
     UNION ALL
     SELECT m.* FROM (${after}) m
-    WHERE m.at < ${addMs(to, FUND_CUT_MS)} AND m.kind <> 'other' AND m.number IN (
+    WHERE m.at < ${addMs(to, FUND_CUT_MS)} AND m.kind IN ('payment', 'refund', 'fee') AND m.number IN (
       SELECT l.number FROM (${linesOf(scope, bills.lines, 0)}) l
       WHERE l.at >= ${addMs(to, -FUND_CUT_MS)} AND l.number <> '')`
 }

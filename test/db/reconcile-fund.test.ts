@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { sql } from 'kysely'
 import type { LoadedLine } from '#db/bill/bill-copy'
 import { addDays, boundsOf } from '#domain/business-day'
 import { addMs } from '#domain/time'
@@ -74,8 +75,8 @@ describe('a fund bill', () => {
     ['has no fee', [paid], 'fee_differs fund fee 12 0'],
     [
       'has a type that nobody knows',
-      [paid, fee, billLine(0, { kind: 'other', amountMinor: 7n, stateText: '提现 支出' })],
-      'unclassified fund 提现 支出 3 - 7',
+      [paid, fee, billLine(0, { kind: 'other', amountMinor: 7n, stateText: '罚款 支出' })],
+      'unclassified fund 罚款 支出 3 - 7',
     ],
   ] as const)(
     '%s: exactly this is found, and gone with the next one',
@@ -88,6 +89,18 @@ describe('a fund bill', () => {
       expect(await found()).toEqual([])
     },
   )
+
+  test('has what the shop moved itself: it is kept, and no difference', async () => {
+    const own = billLine(0, { kind: 'own', amountMinor: 1700n, stateText: '提现 支出' })
+    await day.loadFund([paid, fee, own])
+    await day.revise(trade)
+    expect(await found()).toEqual([])
+    expect(await day.matchFund()).toBe(0)
+    const { rows } = await sql`
+      SELECT kind, amount FROM bill_line
+      WHERE merchant_id = ${desk.merchantId} AND kind = 'own'`.execute(desk.db)
+    expect(rows).toEqual([{ kind: 'own', amount: 1700n }])
+  })
 
   test('may be a fen away for each line of the transaction bill', async () => {
     await day.loadFund([paid, { ...fee, fee: '0.13' }])

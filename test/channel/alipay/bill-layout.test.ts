@@ -51,6 +51,18 @@ describe('the sample of the dossier, whose figures are invented', () => {
   })
 })
 
+describe('a movement of the account bill that is no payment', () => {
+  test.each([
+    ['提现', 'own'],
+    ['转账', 'own'],
+    ['交易退款', 'refund'],
+    ['一个新类型', 'other'],
+  ] as const)('of the type %s is %s', async (type, kind) => {
+    const rows = await read(accountZip(withCell(account, 2, '业务类型', type)), { kind: 'fund' })
+    expect(rows[2]).toMatchObject({ kind, stateText: `${type} 支出`, amountMinor: 20n })
+  })
+})
+
 describe('alipay checklist 63: members are chosen by their first line', () => {
   test.each([
     ['in the other order', writeZip([summaryEntry, entryOf('trade')])],

@@ -71,6 +71,38 @@ describe('the samples of the dossier, whose figures are invented', () => {
   })
 })
 
+describe('a movement of the fund bill that is no payment', () => {
+  const { lines } = sampleOf('FUND')
+  /** The sample's second one, which took money, under these names. */
+  const named = async (name: string, type: string) => {
+    const changed = withCell(withCell(lines, 1, '业务名称', name), 1, '业务类型', type)
+    return (await readLines(changed, { kind: 'fund' }))[1]
+  }
+
+  test.each(['充值/提现', '充值', '提现', '企业付款', '代金券', '分账'])(
+    'of the name %s is the shop’s own',
+    async (name) => {
+      const type = '一个新类型'
+      expect(await named(name, type)).toMatchObject({ kind: 'own', fee: '', amountMinor: 60n })
+    },
+  )
+
+  test.each([
+    ['一个新名称', '一个新类型'],
+    ['退款', '退款关闭'],
+    ['一个新名称', '提现'],
+  ])('of the name %s and the type %s is for a person', async (name, type) => {
+    expect(await named(name, type)).toMatchObject({ kind: 'other', stateText: `${type} 支出` })
+  })
+
+  test('is for a person where the bill has no names', async () => {
+    const [header = '', ...rest] = lines
+    const renamed = [header.replace('业务名称', '名称'), ...rest]
+    const read = await readLines(withCell(renamed, 1, '业务类型', '提现'), { kind: 'fund' })
+    expect(read.map(({ kind }) => kind)).toEqual(['payment', 'other', 'refund', 'fee'])
+  })
+})
+
 /** WeChat Pay dossier, section 6.7: rebuilt from its description; there is no sample of it. */
 const OLD_HEADER =
   '交易时间,公众账号ID,商户号,子商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,总金额,企业红包金额,微信退款单号,商户退款单号,退款金额,企业红包退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率'
