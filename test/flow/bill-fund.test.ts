@@ -10,7 +10,7 @@ import { makeWorker } from './own-worker.ts'
 import type { OwnWorker } from './own-worker.ts'
 
 // The fund bill of a day at WeChat Pay, by the schedule, with the real worker and its queues; only the clock is the
-// test's. Alipay's stands in `bill-fund-alipay.test.ts`.
+// test's. Alipay's stands in `bill-alipay.test.ts`.
 
 const TIMEOUT_MS = 60_000
 const WAIT_MS = 20_000
