@@ -57,7 +57,8 @@ function takeAction(path: string, name: FailpointName): FailpointAction | undefi
   const lines = readLines(path)
   const armed = lines.find((line) => line.startsWith(`${name} `))
   if (armed === undefined) return undefined
-  writeFileSync(firedPath(path), armed)
+  // Rounded up: what has led here was before it.
+  writeFileSync(firedPath(path), String(Date.now() + 1))
   const left = lines.filter((line) => line !== armed)
   if (left.length === 0) rmSync(path)
   else writeFileSync(path, left.map((line) => `${line}\n`).join(''))

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { FailpointName } from '#domain/failpoint'
 
 /** What a failpoint does when it is armed. `bad_row`: as if PostgreSQL had refused the data. */
@@ -13,7 +13,7 @@ export type FailpointAction = (typeof ACTIONS)[number]
 export const CONTROL = 'PINGZHANG_FAILPOINT'
 
 export const hitsPath = (control: string): string => `${control}.hit`
-/** Written when an armed point is reached; its time is the point's. */
+/** Written when an armed point is reached: the moment, in milliseconds. A file's own time may lie some before. */
 export const firedPath = (control: string): string => `${control}.fired`
 
 /** Tells the child what to do at these points, and forgets what it has reached. */
@@ -31,7 +31,8 @@ export const hasFired = (control: string): boolean => !existsSync(control)
 
 /** When the last armed point was reached. */
 export function firedAt(control: string): Date | undefined {
-  return statSync(firedPath(control), { throwIfNoEntry: false })?.mtime
+  const path = firedPath(control)
+  return existsSync(path) ? new Date(Number(readFileSync(path, 'utf8'))) : undefined
 }
 
 /** The points that the child has reached since it was armed, in their order. */
