@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import pino from 'pino'
 import { changeRun, claimRun } from '#db/bill/run'
+import { openDatabase, workerDatabase } from '#db/database'
 import { assert } from '#domain/assert'
 import { addDays } from '#domain/business-day'
 import { newRunId } from '#domain/id'
@@ -89,9 +90,12 @@ describe('of two jobs that fetch the same day', () => {
 })
 
 describe('a run that somebody works on', () => {
-  const holdMs = 400
-  const times = { holdMs, renewMs: 50 }
-  const newDeps = () =>
+  const RENEW_MS = 20
+  const times = { holdMs: MINUTE_MS, renewMs: RENEW_MS }
+  let moment = now
+  /** How often the clock was read: each renewal reads it once. */
+  let readings = 0
+  const newDeps = (db = desk.db) =>
     makeDeps(
       {
         databaseUrl: database.url,
@@ -99,7 +103,12 @@ describe('a run that somebody works on', () => {
         pointsUrl: 'http://127.0.0.1:9',
         publicUrl: 'http://127.0.0.1:9',
         localHosts: [],
-        clock: { now: () => new Date() },
+        clock: {
+          now: () => {
+            readings += 1
+            return moment
+          },
+        },
         log: pino({ level: 'silent' }),
         compensationSeconds: 3600,
         retrySeconds: 60,
@@ -108,37 +117,65 @@ describe('a run that somebody works on', () => {
         sweepPattern: '',
         pollingSeconds: 1,
       },
-      { db: desk.db, billDb: desk.db, jobs: desk.deps.jobs },
+      { db, billDb: db, jobs: desk.deps.jobs },
     ).deps
 
+  const waitForRenewals = (count: number) => {
+    const first = readings
+    return waitFor(`${count} renewals`, () => (readings >= first + count ? true : undefined))
+  }
+
   test('is held for as long as that takes, and by nobody when it has failed', async () => {
-    const run = await claimed(new Date(), 'waiting', holdMs)
+    moment = now
+    const run = await claimed(moment)
     const work = Promise.withResolvers<void>()
     const working = whileHeld(newDeps(), run, () => work.promise, times)
-    const endsAt = Date.now() + 3 * holdMs
     // Several holds long: without renewal the second claim would be given.
-    await waitFor('three holds', async () => {
-      expect(await claim(new Date())).toBeUndefined()
-      return Date.now() > endsAt ? true : undefined
-    })
+    for (let round = 0; round < 4; round += 1) {
+      moment = addMs(moment, MINUTE_MS - 1)
+      const until = addMs(moment, MINUTE_MS).getTime()
+      await waitFor('the renewed hold', async () =>
+        (await read()).held_until?.getTime() === until ? true : undefined,
+      )
+      expect(await claim(moment)).toBeUndefined()
+    }
     work.reject(new Error('the vendor is gone'))
     expect(await working.catch((error: unknown) => String(error))).toContain('is gone')
-    const { due_at: dueAt, held_until: heldUntil } = await read()
-    expect(heldUntil).toBeNull()
     // Its queue repeats it; the schedule does not, for a while.
-    expect(dueAt?.getTime()).toBeGreaterThan(Date.now() + 29 * MINUTE_MS)
-    expect(await claim(new Date())).toBeDefined()
+    expect(await read()).toMatchObject({ held_until: null, due_at: addMs(moment, 30 * MINUTE_MS) })
+    expect(await claim(moment)).toBeDefined()
   })
 
   test('is not held by one whose hold had ended, and was taken over', async () => {
-    const slow = await claimed(new Date(), 'waiting', 0)
-    const fast = await claimed(new Date())
+    moment = now
+    const slow = await claimed(moment, 'waiting', 0)
+    const fast = await claimed(moment)
     const work = Promise.withResolvers<void>()
-    const working = whileHeld(newDeps(), slow, () => work.promise, { holdMs: 0, renewMs: 20 })
-    const endsAt = Date.now() + 200
-    await waitFor('ten renewals', () => (Date.now() > endsAt ? true : undefined))
+    moment = addMs(moment, 1000)
+    const working = whileHeld(newDeps(), slow, () => work.promise, times)
+    await waitForRenewals(10)
     work.resolve()
     await working
     expect(await read()).toMatchObject({ attempts: fast.attempts, held_until: fast.held_until })
+  })
+
+  test('goes on when its hold cannot be renewed', async () => {
+    moment = now
+    const run = await claimed(moment)
+    const gone = openDatabase(database.url, workerDatabase, () => undefined)
+    // One that was never used would open itself again.
+    await gone.selectFrom('schedule_run').select('id').limit(1).execute()
+    await gone.destroy()
+    const done = await whileHeld(
+      newDeps(gone),
+      run,
+      async () => {
+        await waitForRenewals(3)
+        return 'done'
+      },
+      times,
+    )
+    expect(done).toBe('done')
+    expect((await read()).held_until).toEqual(run.held_until)
   })
 })
