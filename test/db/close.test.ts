@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { sql } from 'kysely'
 import { closeAttempt, wantOrderClosed } from '#db/payment/close-payment'
-import { findPayment, refuseAttempt } from '#db/payment/payment'
+import { refuseAttempt } from '#db/payment/payment'
 import type { PaymentRow } from '#db/payment/payment'
-import { assert } from '#domain/assert'
 import type { Sale } from '../flow/crash/sale.ts'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
@@ -27,11 +26,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-async function rowOf(sale: Sale): Promise<PaymentRow> {
-  const found = await findPayment(desk.db, desk.merchantId, sale.paymentId)
-  assert(found !== undefined, 'the payment is there')
-  return found.payment
-}
+const rowOf = (sale: Sale): Promise<PaymentRow> => desk.load(sale.paymentId)
 
 const want = ({ orderId }: Counter) =>
   wantOrderClosed(desk.db, desk.deps.jobs, desk.merchantId, orderId)

@@ -3,6 +3,7 @@ import { applyRefund } from '#db/refund/apply-refund'
 import type { ConfirmDeps } from '#db/payment/confirm-payment'
 import { confirmPayment } from '#db/payment/confirm-payment'
 import { jobsOf } from '#db/job'
+import type { PaymentRow } from '#db/payment/payment'
 import type { LatePolicy } from '#db/schema'
 import { requestRefund } from '#db/refund/refund'
 import type { NewRefund, RefundRequestOutcome, RefundRow } from '#db/refund/refund'
@@ -33,6 +34,8 @@ export interface Desk extends Batch {
   hear(facts: RefundFacts, witness?: Witness): Promise<string>
   /** Says that the refund was sent, as a submitting job does before its call. */
   markSent(refund: RefundRow, sentAt?: Date): Promise<void>
+  /** The whole row, as the functions of `db/` take it. */
+  load(id: PaymentId): Promise<PaymentRow>
   payment(id: PaymentId): Promise<Stored>
   orderState(id: OrderId): Promise<string>
   refunds(id: PaymentId): Promise<readonly RefundRow[]>
@@ -156,13 +159,12 @@ async function makeOrder(batch: Batch, amount: number, attempts: number): Promis
 }
 
 function readers({ db, merchantId, broken }: Batch) {
+  const load = (id: PaymentId): Promise<PaymentRow> =>
+    db.selectFrom('payment').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
   return {
+    load,
     async payment(id: PaymentId): Promise<Stored> {
-      const row = await db
-        .selectFrom('payment')
-        .selectAll()
-        .where('id', '=', id)
-        .executeTakeFirstOrThrow()
+      const row = await load(id)
       const { state, disposition, refund_reserved: reserved, refunded } = row
       return { state, disposition, reserved, refunded }
     },

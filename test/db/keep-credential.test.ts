@@ -5,7 +5,6 @@ import { keepCredential } from '#db/payment/credential'
 import type { Draft } from '#db/payment/credential'
 import type { Trx } from '#db/database'
 import { takeKey } from '#db/idempotency'
-import { findPayment } from '#db/payment/payment'
 import { assert } from '#domain/assert'
 import type { LogEntry } from '#db/transaction-log'
 import type { PaymentId } from '#domain/id'
@@ -33,12 +32,6 @@ afterAll(async () => {
   await database.drop()
 })
 
-async function load(id: PaymentId) {
-  const found = await findPayment(desk.db, desk.merchantId, id)
-  assert(found !== undefined, 'the payment is there')
-  return found.payment
-}
-
 /** Keeps a credential with the exchange that brought it. */
 async function keep(paymentId: PaymentId, channelPaymentId: string, draft?: Draft) {
   const entry: LogEntry = {
@@ -51,7 +44,7 @@ async function keep(paymentId: PaymentId, channelPaymentId: string, draft?: Draf
   const nextAction = { type: 'qr_code', content: 'weixin://wxpay/bizpayurl?pr=kept' } as const
   const said = { entries: [entry], at: new Date() }
   const credential = { nextAction, channelPaymentId }
-  return keepCredential(desk.db, await load(paymentId), credential, said, draft)
+  return keepCredential(desk.db, await desk.load(paymentId), credential, said, draft)
 }
 
 async function logged(id: PaymentId): Promise<number> {
@@ -62,7 +55,7 @@ async function logged(id: PaymentId): Promise<number> {
 test('the credential, what was said for it, and the order are there after one statement', async () => {
   const { first, orderId } = await desk.order()
   const { payment, order } = await keep(first.paymentId, '4200-kept')
-  expect(payment).toEqual(await load(first.paymentId))
+  expect(payment).toEqual(await desk.load(first.paymentId))
   expect(payment).toMatchObject({ state: 'pending', channel_payment_id: '4200-kept' })
   const row = desk.db.selectFrom('customer_order').select(['order_number', 'state', 'user_id'])
   expect(order).toEqual(await row.where('id', '=', orderId).executeTakeFirstOrThrow())
@@ -101,7 +94,7 @@ test.each([
   const { first, orderId } = await desk.order()
   if (what === 'the payment is paid') await desk.pay(first)
   if (what === 'the payment is closed') {
-    await closeAttempt(desk.db, await load(first.paymentId), 'test', new Date())
+    await closeAttempt(desk.db, await desk.load(first.paymentId), 'test', new Date())
   }
   if (what === 'the order is closed') {
     const closing = desk.db.updateTable('customer_order').set({ state: 'closed' })
@@ -114,7 +107,7 @@ test.each([
   const mine = await draft(`4200-${orderId}`)
   const kept = await keep(first.paymentId, `4200-${orderId}`, mine)
   expect(kept.isAnswered).toBe(false)
-  expect(kept.payment).toEqual(await load(first.paymentId))
+  expect(kept.payment).toEqual(await desk.load(first.paymentId))
   expect(kept.payment.next_action).not.toBeNull()
   expect(await answered(mine)).toEqual({ status: null, body: null })
 })
@@ -122,12 +115,12 @@ test.each([
 test('what cannot be kept is not half kept; what was said is there all the same', async () => {
   const [one, other] = [await desk.order(), await desk.order()]
   await keep(one.first.paymentId, '4200-taken')
-  const before = await load(other.first.paymentId)
+  const before = await desk.load(other.first.paymentId)
   // The vendor's number of another payment of the same account.
   const mine = await draft('4200-taken')
   const keeping = keep(other.first.paymentId, '4200-taken', mine)
   await expect(keeping).rejects.toMatchObject({ code: '23505' })
-  expect(await load(other.first.paymentId)).toEqual(before)
+  expect(await desk.load(other.first.paymentId)).toEqual(before)
   expect(await answered(mine)).toEqual({ status: null, body: null })
   expect(await logged(other.first.paymentId)).toBe(1)
 })

@@ -4,7 +4,6 @@ import { applyNotifications } from '#db/notification/apply-notification'
 import { setAccountFlags } from '#db/account/account'
 import { closeAttempt, wantOrderClosed } from '#db/payment/close-payment'
 import { findUnappliedNotifications } from '#db/compensation'
-import { findPayment } from '#db/payment/payment'
 import { assert } from '#domain/assert'
 import type { NotificationId } from '#domain/id'
 import { lineUp, ordersOf } from '../support/line-up.ts'
@@ -45,11 +44,8 @@ async function callback(sale: Sale): Promise<Work> {
   return () => applyNotifications(desk.db, desk.deps, desk.merchantId, [id])
 }
 
-const close = (sale: Sale) => async (): Promise<unknown> => {
-  const found = await findPayment(desk.db, desk.merchantId, sale.paymentId)
-  assert(found !== undefined, 'the payment is there')
-  return closeAttempt(desk.db, found.payment, 'test', new Date())
-}
+const close = (sale: Sale) => async (): Promise<unknown> =>
+  closeAttempt(desk.db, await desk.load(sale.paymentId), 'test', new Date())
 
 /** Runs the works behind the order's lock; none of them may fail. */
 async function run({ orderId }: Counter, works: readonly Work[]): Promise<unknown[]> {

@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { sql } from 'kysely'
 import { keepCredential } from '#db/payment/credential'
-import { findPayment } from '#db/payment/payment'
 import { claimSending, endSending } from '#db/payment/sending'
-import { assert } from '#domain/assert'
 import type { PaymentId } from '#domain/id'
 import { cloneDatabase } from '../support/postgres.ts'
 import type { TestDatabase } from '../support/postgres.ts'
@@ -27,13 +25,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-async function load(id: PaymentId) {
-  const found = await findPayment(desk.db, desk.merchantId, id)
-  assert(found !== undefined, 'the payment is there')
-  return found.payment
-}
-
-const claim = async (id: PaymentId): Promise<boolean> => claimSending(desk.db, await load(id))
+const claim = async (id: PaymentId): Promise<boolean> => claimSending(desk.db, await desk.load(id))
 
 const letPass = (id: PaymentId, time: string) =>
   sql`UPDATE payment SET sending_until = sending_until - ${time}::interval WHERE id = ${id}`.execute(
@@ -54,7 +46,7 @@ test('the first call of a new payment is under way for a minute, whoever has mad
 
 test('one of many that come at once is alone', async () => {
   const id = await newPayment()
-  await endSending(desk.db, await load(id), [])
+  await endSending(desk.db, await desk.load(id), [])
   const claims = await Promise.all(Array.from({ length: 8 }, () => claim(id)))
   expect(claims.filter((isAlone) => isAlone)).toHaveLength(1)
 })
@@ -69,7 +61,7 @@ test('it ends with an unknown answer, of which the log is kept', async () => {
     kind: 'create',
     content: {},
   } as const
-  await endSending(desk.db, await load(id), [entry])
+  await endSending(desk.db, await desk.load(id), [entry])
   expect(await claim(id)).toBe(true)
   const rows = desk.db.selectFrom('transaction_log').select('kind').where('payment_id', '=', id)
   expect(await rows.execute()).toEqual([{ kind: 'create' }])
@@ -78,6 +70,6 @@ test('it ends with an unknown answer, of which the log is kept', async () => {
 test('it ends with the credential', async () => {
   const id = await newPayment()
   const credential = { nextAction: { type: 'redirect', url: 'https://example.com/pay' } } as const
-  await keepCredential(desk.db, await load(id), credential, { entries: [], at: new Date() })
+  await keepCredential(desk.db, await desk.load(id), credential, { entries: [], at: new Date() })
   expect(await claim(id)).toBe(true)
 })
