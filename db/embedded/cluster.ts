@@ -51,9 +51,11 @@ export async function refuseOtherVersion(cluster: Cluster, major: number): Promi
   if (found === `${major}`) return
   if (found !== undefined) throw otherVersion(cluster.directory, found, major)
   for (const name of await readdir(cluster.base)) {
-    if (!/^postgres-\d+$/.test(name)) continue
-    const other = await readVersion(join(cluster.base, name))
-    if (other !== undefined) throw otherVersion(join(cluster.base, name), other, major)
+    const directory = join(cluster.base, name)
+    // Our own may be there by now: somebody else starts it at this moment.
+    if (!/^postgres-\d+$/.test(name) || directory === cluster.directory) continue
+    const other = await readVersion(directory)
+    if (other !== undefined) throw otherVersion(directory, other, major)
   }
 }
 

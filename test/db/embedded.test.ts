@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readlink, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import { z } from 'zod'
 import { repairLinks } from '#db/embedded/binaries'
+import { nameCluster, refuseOtherVersion } from '#db/embedded/cluster'
+import type { Cluster } from '#db/embedded/cluster'
 import { isRunning, sendSignal } from '#db/embedded/process'
 import { type Postgres, startPostgres } from '#db/embedded/supervisor'
 import { openPostgres } from '#db/postgres'
@@ -147,6 +150,21 @@ describe('kill -9 of the owner', () => {
 })
 
 describe('data of another version', () => {
+  test('is not what somebody else makes at this very moment, of our own', async () => {
+    const cluster = await nameCluster(await makeDirectory(), 18)
+    const meanwhile: Cluster = {
+      ...cluster,
+      /** Read after our own directory was seen to be absent. */
+      get base() {
+        mkdirSync(cluster.directory, { recursive: true })
+        writeFileSync(join(cluster.directory, 'PG_VERSION'), '18\n')
+        return cluster.base
+      },
+    }
+    await refuseOtherVersion(meanwhile, 18)
+    expect(existsSync(cluster.directory)).toBe(true)
+  })
+
   test('in our own directory is refused', async () => {
     const directory = await makeDirectory()
     const postgres = await start(directory)
